@@ -1,0 +1,1 @@
+"""Ids, time, errors, facts and limits: what every other band may use."""

@@ -1,0 +1,44 @@
+"""Facts: what happened, in the past tense, carrying ids and no objects. ``db.feed`` writes and reads them."""
+
+from dataclasses import dataclass
+
+from filmroom.base.ids import SeriesUid, SopUid, StudyUid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One thing that happened. Its class name is its kind in the feed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstancesStored(Fact):
+    """New objects of one series were filed in one transaction."""
+
+    study_uid: StudyUid
+    series_uid: SeriesUid
+    sop_uids: tuple[SopUid, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectQuarantined(Fact):
+    """An object could not be filed; its bytes wait in quarantine."""
+
+    quarantine_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyQuiet(Fact):
+    """No object of the study has arrived for the configured time: it is taken as complete."""
+
+    study_uid: StudyUid
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstancesDeleted(Fact):
+    """Objects of one study were marked deleted; their bytes go later."""
+
+    study_uid: StudyUid
+    sop_uids: tuple[SopUid, ...]

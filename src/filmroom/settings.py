@@ -1,0 +1,203 @@
+"""One frozen tree of settings: every field has a type, a default, a unit in its name, and help.
+
+Values come from, in rising order: the defaults here, a TOML file (``FILMROOM_CONFIG`` or ``filmroom.toml`` in the
+data folder), the environment. ``docs/operate/settings.md`` is generated from this file.
+"""
+
+import dataclasses
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+def setting(default: Any, *, help: str, env: str = "", secret: bool = False) -> Any:
+    """A field of a section: its default, the sentence an administrator reads, and the variable that overrides it."""
+    return field(default=default, metadata={"help": help, "env": env, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSettings:
+    """Where the index lives."""
+
+    url: str = setting(
+        "",
+        env="FILMROOM_DATABASE_URL",
+        secret=True,
+        help="PostgreSQL 15 or newer, as postgresql://user:password@host:port/name. Empty: Filmroom runs its own "
+        "private PostgreSQL inside the data folder.",
+    )
+    pool_size: int = setting(12, help="Connections that this process keeps to the database.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DimseSettings:
+    """The DICOM listener and the associations that Filmroom opens."""
+
+    host: str = setting(
+        "127.0.0.1",
+        env="FILMROOM_DICOM_HOST",
+        help="Address to listen on. The default answers this machine only; 0.0.0.0 opens every interface.",
+    )
+    port: int = setting(11112, env="FILMROOM_DICOM_PORT", help="TCP port of the DICOM listener.")
+    ae_title: str = setting("FILMROOM", env="FILMROOM_AE_TITLE", help="AE title of this archive.")
+    check_called_ae: bool = setting(True, help="Refuse associations that call another AE title than ours.")
+    trust_loopback: bool = setting(
+        True, help="Accept any calling AE title from this machine's own loopback address, without registration."
+    )
+    max_pdu_bytes: int = setting(131_072, help="Largest P-DATA-TF PDU that Filmroom is willing to receive, in bytes.")
+    max_associations: int = setting(
+        2000, help="Open associations in all; one more is rejected as 'local limit exceeded' (PS3.8 table 9-21)."
+    )
+    max_associations_per_ae: int = setting(200, help="Open associations of one calling AE title.")
+    artim_timeout_s: float = setting(
+        30.0, help="Seconds a connection may stand without an association, or wait for its peer to close (ARTIM)."
+    )
+    idle_timeout_s: float = setting(600.0, help="Seconds an association may stand with no message in either direction.")
+    pdu_timeout_s: float = setting(60.0, help="Seconds a peer may take over one PDU or one message once begun.")
+    response_timeout_s: float = setting(60.0, help="Seconds to wait for a peer's answer to a request of ours.")
+    connect_timeout_s: float = setting(10.0, help="Seconds to wait for a TCP connection to a peer.")
+    accept_unknown_sop_classes: bool = setting(
+        True, help="Accept C-STORE of SOP classes that are not in the tables, private ones included."
+    )
+    max_find_results: int = setting(
+        0, help="Matches after which C-FIND ends with A700 instead of going on; 0 means no limit."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings:
+    """The HTTP listener: DICOMweb, viewer, API."""
+
+    host: str = setting(
+        "127.0.0.1",
+        env="FILMROOM_HTTP_HOST",
+        help="Address to listen on. The default answers this machine only; 0.0.0.0 opens every interface.",
+    )
+    port: int = setting(8080, env="FILMROOM_HTTP_PORT", help="TCP port of the web listener.")
+    public_url: str = setting(
+        "", env="FILMROOM_PUBLIC_URL", help="Address that browsers use, where a proxy stands in front. Empty: as asked."
+    )
+    session_hours: float = setting(12.0, help="Hours after which a browser session ends.")
+    max_json_bytes: int = setting(1_048_576, help="Largest JSON request body, in bytes.")
+    max_store_bytes: int = setting(64 * 2**30, help="Largest STOW-RS request body, in bytes.")
+    qido_default_limit: int = setting(200, help="Matches that QIDO-RS returns when no limit is asked.")
+    qido_max_limit: int = setting(5000, help="Most matches that one QIDO-RS answer holds.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hl7Settings:
+    """The HL7 v2 listener (MLLP)."""
+
+    host: str = setting("127.0.0.1", env="FILMROOM_HL7_HOST", help="Address to listen on.")
+    port: int = setting(2575, env="FILMROOM_HL7_PORT", help="TCP port of the MLLP listener.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageSettings:
+    """Where the bytes go."""
+
+    path: str = setting(
+        "", env="FILMROOM_STORAGE", help="Folder of the online store. Empty: 'store' in the data folder."
+    )
+    pack_below_bytes: int = setting(
+        1_048_576,
+        help="Objects smaller than this are appended to pack files (plain TAR); larger ones get a file of their own.",
+    )
+    pack_size_bytes: int = setting(256 * 2**20, help="Size at which a pack file is closed and the next one begun.")
+    reserve_bytes: int = setting(
+        512 * 2**20, help="Free space below which Filmroom stops accepting objects (A700, 507), in bytes."
+    )
+    ingest_memory_bytes: int = setting(
+        48 * 2**20,
+        help="Memory that objects on their way in may occupy over all associations; beyond it they go to disk at once.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveSettings:
+    """How objects are filed."""
+
+    quiet_s: float = setting(60.0, help="Seconds without a new object after which a study counts as complete.")
+    pixel_workers: int = setting(2, help="Processes that decode, transcode and render pixel data.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything an operator can set."""
+
+    data: Path = setting(Path("data"), env="FILMROOM_DATA", help="Folder that holds everything Filmroom keeps.")
+    admin_password: str = setting(
+        "",
+        env="FILMROOM_ADMIN_PASSWORD",
+        secret=True,
+        help="Password of the first administrator. Empty: one is made and shown once.",
+    )
+    language: str = setting("en", env="FILMROOM_LANGUAGE", help="Language before a person has chosen one: en or zh.")
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    dimse: DimseSettings = field(default_factory=DimseSettings)
+    web: WebSettings = field(default_factory=WebSettings)
+    hl7: Hl7Settings = field(default_factory=Hl7Settings)
+    storage: StorageSettings = field(default_factory=StorageSettings)
+    archive: ArchiveSettings = field(default_factory=ArchiveSettings)
+
+
+class BadSetting(ValueError):
+    """A setting cannot be used; the message names it and says what it must be."""
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in force. Raises BadSetting with the name of the file or variable at fault."""
+    data = Path(environ.get("FILMROOM_DATA") or "data")
+    named = environ.get("FILMROOM_CONFIG")
+    path = Path(named) if named else data / "filmroom.toml"
+    tree: dict[str, Any] = {}
+    if named or path.is_file():
+        try:
+            tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise BadSetting(f"{path}: {error}") from error
+    built: Settings = _build(Settings, tree, environ, where=str(path), prefix="")
+    return dataclasses.replace(built, data=built.data.absolute())
+
+
+def _build(section: Any, tree: Mapping[str, Any], environ: Mapping[str, str], *, where: str, prefix: str) -> Any:
+    fields = {f.name: f for f in dataclasses.fields(section)}
+    if unknown := set(tree) - set(fields):
+        raise BadSetting(f"{where}: no setting is called {prefix}{min(unknown)}")
+    hints = typing.get_type_hints(section)
+    values: dict[str, Any] = {}
+    for name, each in fields.items():
+        if dataclasses.is_dataclass(hints[name]):
+            below = tree.get(name, {})
+            if not isinstance(below, dict):
+                raise BadSetting(f"{where}: {prefix}{name} is a section, not a value")
+            values[name] = _build(hints[name], below, environ, where=where, prefix=f"{prefix}{name}.")
+            continue
+        if name in tree:
+            values[name] = _convert(tree[name], hints[name], f"{where}: {prefix}{name}")
+        variable = each.metadata.get("env", "")
+        if variable and environ.get(variable):
+            values[name] = _convert(environ[variable], hints[name], f"environment variable {variable}")
+    return section(**values)
+
+
+def _convert(value: Any, kind: Any, where: str) -> Any:
+    if isinstance(kind, types.GenericAlias):
+        kind = list
+    try:
+        if kind is bool and isinstance(value, str):
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.lower()]
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if isinstance(value, str):
+            return kind(value)
+    except (KeyError, ValueError) as error:
+        raise BadSetting(f"{where} must be a {kind.__name__}, not {value!r}") from error
+    if type(value) is not kind:
+        raise BadSetting(f"{where} must be a {kind.__name__}, not {value!r}")
+    return value
