@@ -1,0 +1,84 @@
+"""Connections to PostgreSQL, and the one place where losing one becomes ``Unavailable``."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+import orjson
+
+from filmroom.base.errors import Unavailable
+
+# A statement of the interactive paths that runs longer than this is a fault; long work sets its own limit.
+STATEMENT_TIMEOUT_MS = 60_000
+
+LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncio.TimeoutError,
+)
+
+Connection: TypeAlias = Any  # asyncpg.Connection, or the pool's proxy of one: the library has no types
+
+
+class Database:
+    """A pool of connections. Every method raises Unavailable when the database cannot be reached."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str, *, size: int = 12, schema: str | None = None) -> "Database":
+        """Connect to ``url``; ``schema`` sets the search path (tests use one each)."""
+        settings = {"application_name": "filmroom", "statement_timeout": str(STATEMENT_TIMEOUT_MS), "jit": "off"}
+        if schema is not None:
+            settings["search_path"] = f"{schema}, public"
+        try:
+            pool = await asyncpg.create_pool(
+                url, min_size=1, max_size=size, server_settings=settings, init=_prepare, timeout=10, command_timeout=120
+            )
+        except LOST as error:
+            raise Unavailable(f"the database does not answer: {error}") from error
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Close every connection; those in use are given a moment to finish."""
+        try:
+            await asyncio.wait_for(self._pool.close(), 5)
+        except (TimeoutError, *LOST):
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection without a transaction, for reading."""
+        try:
+            async with self._pool.acquire(timeout=30) as connection:
+                yield connection
+        except LOST as error:
+            raise Unavailable(f"the database does not answer: {type(error).__name__}") from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection inside a transaction: committed when the block ends well, rolled back otherwise."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+
+async def _prepare(connection: Any) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=_encode_jsonb, decoder=_decode_jsonb, format="binary"
+    )
+
+
+def _encode_jsonb(value: Any) -> bytes:
+    return b"\x01" + (value if isinstance(value, bytes) else orjson.dumps(value))
+
+
+def _decode_jsonb(value: bytes) -> Any:
+    return orjson.loads(value[1:])

@@ -1,0 +1,38 @@
+"""What every test may ask for: a PostgreSQL of the session, and a fresh migrated schema of the test."""
+
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from filmroom.db.embedded import EmbeddedPostgres
+from filmroom.db.migrate import migrate
+from filmroom.db.pool import Database
+
+
+@pytest.fixture(scope="session")
+def database_url() -> Iterator[str]:
+    """A private PostgreSQL for this test process; it goes with the session."""
+    with tempfile.TemporaryDirectory(prefix="filmroom-test-", ignore_cleanup_errors=True) as folder:
+        server = EmbeddedPostgres(Path(folder) / "postgres")
+        server.start()
+        yield server.url
+        server.stop()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A database with all migrations in a schema of its own."""
+    schema = f"test_{uuid.uuid4().hex[:12]}"
+    plain = await Database.open(database_url, size=1)
+    async with plain.connection() as connection:
+        await connection.execute(f"CREATE SCHEMA {schema}")
+    opened = await Database.open(database_url, size=8, schema=schema)
+    await migrate(opened)
+    yield opened
+    await opened.close()
+    async with plain.connection() as connection:
+        await connection.execute(f"DROP SCHEMA {schema} CASCADE")
+    await plain.close()
