@@ -69,6 +69,16 @@ if ! fresh viewer "$print" || [ ! -d viewer/dist ]; then
     echo "$print" >.setup/viewer
 fi
 
+print=$(find console -path console/node_modules -prune -o -path console/dist -prune -o -type f -print0 |
+    sort -z | xargs -0 cat | sha256sum | cut -d' ' -f1)
+if ! fresh console "$print" || [ ! -d console/dist ]; then
+    say "Building the console"
+    (cd console && npm ci --no-progress --loglevel=error && npm run --silent build >../.setup/console.log 2>&1) ||
+        { tail -30 .setup/console.log >&2; exit 1; }
+    (cd viewer && ../.venv/bin/python -c 'import build, pathlib; build.compress(pathlib.Path("../console/dist"))')
+    echo "$print" >.setup/console
+fi
+
 if [ "$what" = test ]; then
     # shellcheck disable=SC2046
     install_debian $(sed -e 's/#.*//' tools/debian-test-packages.txt)

@@ -42,3 +42,43 @@ class InstancesDeleted(Fact):
 
     study_uid: StudyUid
     sop_uids: tuple[SopUid, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderScheduled(Fact):
+    """An order was placed, with all its procedures and steps."""
+
+    order_id: int
+    accession: str
+    study_uids: tuple[StudyUid, ...]
+    step_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCancelled(Fact):
+    """An order was called off."""
+
+    order_id: int
+    accession: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepChanged(Fact):
+    """A scheduled procedure step has another status, or another time or place (then ``before`` is ``after``)."""
+
+    step_pk: int
+    step_id: str
+    study_uid: StudyUid
+    before: str
+    after: str
+    event: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepPerformed(Fact):
+    """A modality told of a performed procedure step: that it began, went on, or ended (``status``)."""
+
+    sop_uid: SopUid
+    status: str
+    study_uids: tuple[StudyUid, ...]
+    step_ids: tuple[str, ...]

@@ -1,7 +1,8 @@
 """Connections to PostgreSQL, and the one place where losing one becomes ``Unavailable``."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -41,7 +42,14 @@ class Database:
             settings["search_path"] = f"{schema}, public"
         try:
             pool = await asyncpg.create_pool(
-                url, min_size=1, max_size=size, server_settings=settings, init=_prepare, timeout=10, command_timeout=120
+                url,
+                min_size=1,
+                max_size=size,
+                server_settings=settings,
+                init=_prepare,
+                reset=_leave_as_is,
+                timeout=10,
+                command_timeout=120,
             )
         except LOST as error:
             raise Unavailable(f"the database does not answer: {error}") from error
@@ -68,6 +76,30 @@ class Database:
         """A connection inside a transaction: committed when the block ends well, rolled back otherwise."""
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+    @asynccontextmanager
+    async def listen(self, channel: str, heard: Callable[..., None]) -> AsyncIterator[asyncio.Future[None]]:
+        """Call ``heard`` for each notice on ``channel``; what is yielded ends when the connection does."""
+        async with self.connection() as connection:
+            closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+            def ended(*_: object) -> None:
+                if not closed.done():
+                    closed.set_result(None)
+
+            await connection.add_listener(channel, heard)
+            connection.add_termination_listener(ended)
+            try:
+                yield closed
+            finally:
+                connection.remove_termination_listener(ended)
+                with contextlib.suppress(*LOST):
+                    await connection.remove_listener(channel, heard)
+
+
+async def _leave_as_is(connection: Any) -> None:
+    """Skip the library's reset query, a round trip for each use: nobody here sets session state on a pooled
+    connection (LISTEN has its own; ``SET LOCAL`` and locks end with their transaction or are undone by hand)."""
 
 
 async def _prepare(connection: Any) -> None:

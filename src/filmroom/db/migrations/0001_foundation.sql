@@ -85,7 +85,7 @@ CREATE INDEX patient_birth_date ON patient (birth_date);
 -- An object without Patient ID gets a patient of its own study, keyed value '' and issuer 'study:<Study Instance UID>'.
 CREATE TABLE patient_identifier (
     pk          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    patient_pk  bigint NOT NULL REFERENCES patient,
+    patient_pk  bigint NOT NULL REFERENCES patient DEFERRABLE INITIALLY DEFERRED,
     value       text COLLATE "C" NOT NULL,
     issuer      text COLLATE "C" NOT NULL DEFAULT '',
     qualifiers  jsonb NOT NULL DEFAULT '{}',      -- universal entity id and type, assigning facility ...
@@ -127,7 +127,9 @@ CREATE INDEX study_accession ON study (accession) WHERE accession <> '';
 CREATE INDEX study_study_id ON study (study_id) WHERE study_id <> '';
 CREATE INDEX study_modalities ON study USING gin (modalities);
 CREATE INDEX study_referring ON study (referring) WHERE referring <> '';
-CREATE INDEX study_not_quiet ON study (received_last) WHERE quiet_version <> version;
+-- Studies that still wait to be quiet. Not an index on ``study``: an index on a column that changes with every object
+-- would make each update write into all indexes of the row.
+CREATE TABLE study_settling (study_pk bigint PRIMARY KEY);
 
 CREATE TABLE series (
     pk             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -188,7 +190,9 @@ CREATE TABLE location (
     key          text COLLATE "C" NOT NULL,         -- of the blob that holds the object
     start        bigint NOT NULL DEFAULT 0,         -- first byte of the object in it
     size_bytes   bigint NOT NULL,
-    digest       bytea NOT NULL,                    -- SHA-256 of the stored blob's own bytes
+    -- SHA-256 over the SHA-256 of its file header (preamble, group 2) and the SHA-256 of its data set: so that the
+    -- data set, whose own digest is in ``instance``, is hashed once on its way in.
+    digest       bytea NOT NULL,
     state        text NOT NULL DEFAULT 'good',      -- good, missing, corrupt, leaving
     PRIMARY KEY (instance_pk, store)
 );

@@ -1,0 +1,1 @@
+"""The archive: take objects in, find them, hand them out, keep them."""

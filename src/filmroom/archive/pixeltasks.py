@@ -1,0 +1,129 @@
+"""What worker processes do with pixels: each function reads the stored bytes itself and gives back bytes or plain JSON.
+
+The server process passes where a data set lies, never the data set.
+"""
+
+import os
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filmroom.base.errors import NotFound, NotReadable
+from filmroom.dicom.frames import Read
+from filmroom.dicom.pixels_encode import encode_frame
+from filmroom.dicom.pixels_object import StoredObject, StoredPixels
+from filmroom.dicom.render import picture, presentation, render
+from filmroom.dicom.render_picture import RenderParams, place, write_gif
+from filmroom.dicom.transcode import Rules, can_transcode, transcoded
+
+# A GIF of more frames than this is no preview any more.
+MAX_GIF_FRAMES = 200
+
+# Headers and frame indexes of the objects asked for last, so that a cine is walked once and not once a frame.
+_KEPT_OBJECTS = 32
+_kept: "OrderedDict[StoredData, _Opened]" = OrderedDict()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredData:
+    """A data set (without Part 10 header) inside a local file that never changes: its first byte and its length."""
+
+    path: str
+    offset: int
+    length: int
+    transfer_syntax: str
+
+
+class _Opened:
+    def __init__(self, where: StoredData) -> None:
+        self.object = StoredObject.open(_reader(where), where.length, where.transfer_syntax)
+        self._pixels: StoredPixels | None = None
+
+    @property
+    def pixels(self) -> StoredPixels:
+        self._pixels = self._pixels or self.object.pixels()
+        return self._pixels
+
+
+def render_frame(where: StoredData, frame: int, params: RenderParams) -> bytes:
+    """One frame, counted from 0, as JPEG, PNG or GIF."""
+    opened = _open(where)
+    return render(opened.pixels.decoded(frame), presentation(opened.object.attributes, frame), params)
+
+
+def render_cine(where: StoredData, params: RenderParams, frame_ms: float) -> bytes:
+    """All frames, thinned out to MAX_GIF_FRAMES, as a moving GIF."""
+    opened = _open(where)
+    frames = opened.pixels.format.frames
+    stride = -(-frames // MAX_GIF_FRAMES)
+    pictures = (
+        place(picture(opened.pixels.decoded(n), presentation(opened.object.attributes, n), params.window), params)
+        for n in range(0, frames, stride)
+    )
+    return write_gif(pictures, frame_ms * stride)
+
+
+def frame_as(where: StoredData, frame: int, transfer_syntax: str, rules: Rules) -> bytes:
+    """One frame, counted from 0, in another transfer syntax; native ones little endian (PS3.18 8.7.3.3)."""
+    return encode_frame(_open(where).pixels.decoded(frame), transfer_syntax, rules.options).data
+
+
+def transcode_to_bytes(where: StoredData, transfer_syntax: str, rules: Rules) -> bytes:
+    """The data set in another transfer syntax."""
+    return b"".join(transcoded(_open(where).object, transfer_syntax, rules))
+
+
+def transcode_to_file(where: StoredData, transfer_syntax: str, rules: Rules, target: str) -> dict[str, int]:
+    """The data set in another transfer syntax, written to a new file; for objects too large to pass around."""
+    try:
+        with open(target, "xb") as file:
+            for piece in transcoded(_open(where).object, transfer_syntax, rules):
+                file.write(piece)
+            return {"size_bytes": file.tell()}
+    except BaseException:
+        Path(target).unlink(missing_ok=True)
+        raise
+
+
+def possible_targets(where: StoredData, transfer_syntaxes: tuple[str, ...], allow_lossy: bool) -> list[str]:
+    """Those of the transfer syntaxes that the object can be written in, in the order given."""
+    stored = _open(where).object
+    return [target for target in transfer_syntaxes if not can_transcode(stored, target, allow_lossy=allow_lossy)]
+
+
+def frame_spans(where: StoredData) -> dict[str, Any]:
+    """Where each frame lies inside the data set: ``spans`` is a list of [offset, length] runs for each frame."""
+    pixels = _open(where).pixels
+    spans = [[list(span) for span in pixels.index.spans(n)] for n in range(pixels.index.frames)]
+    return {"frames": pixels.format.frames, "spans": spans, "swapped": pixels.big_endian}
+
+
+def _open(where: StoredData) -> _Opened:
+    opened = _kept.get(where)
+    if opened is None:
+        opened = _kept[where] = _Opened(where)
+        while len(_kept) > _KEPT_OBJECTS:
+            _kept.popitem(last=False)
+    else:
+        _kept.move_to_end(where)
+    return opened
+
+
+def _reader(where: StoredData) -> Read:
+    def read(offset: int, length: int) -> bytes:
+        if offset < 0 or length < 0:
+            raise NotReadable("the object refers to bytes before its beginning")
+        wanted = min(length, where.length - offset)
+        if wanted <= 0:
+            return b""
+        try:
+            descriptor = os.open(where.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise NotFound("the stored object is gone") from error
+        try:
+            return os.pread(descriptor, wanted, where.offset + offset)
+        finally:
+            os.close(descriptor)
+
+    return read

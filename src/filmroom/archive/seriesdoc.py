@@ -1,0 +1,220 @@
+"""The ready-made metadata of a series: one compressed DICOM JSON document per version, never a read of N files."""
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import zstandard
+
+from filmroom.archive.pixelpool import PixelPool
+from filmroom.archive.seriesdoc_work import PIXEL_HEADER_BYTES, ROOT, Source, make_document
+from filmroom.base.clock import Clock
+from filmroom.base.errors import FilmroomError, NotFound, Unavailable
+from filmroom.base.facts import InstancesStored
+from filmroom.db import feed
+from filmroom.db.feed import FeedWatch
+from filmroom.db.pool import Database
+from filmroom.db.queries import load
+from filmroom.security.policy import Action, demand
+from filmroom.security.principals import SYSTEM, Principal
+from filmroom.storage.blobs import Blobs
+from filmroom.storage.model import BlobRange
+
+log = structlog.get_logger()
+
+# Compressed documents kept in memory: 40 KB for 500 CT slices.
+CACHE_BYTES = 24 * 2**20
+# A series with no new object for this long gets its document made, before anybody asks.
+QUIET_S = 1.5
+# From this many objects on a worker process makes the document, so that nobody else waits for the interpreter.
+BY_WORKER_FROM = 100
+MAKE_TIMEOUT_S = 300.0
+# A larger document cannot be a value of the database's; series of some hundred thousand objects do not exist.
+MAX_DOCUMENT_BYTES = 512 * 2**20
+
+_CHUNK_BYTES = 1 << 20
+_ADDRESS = b'"BulkDataURI":"' + ROOT.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesDocument:
+    """The metadata of the visible objects of a series: a JSON array with one object a line.
+
+    Addresses of bulk data are absolute paths without host (RFC 3986 4.2): they are right for whoever fetched the
+    document from this server. ``with_origin`` gives whole URIs to clients that need them.
+    """
+
+    study_uid: str
+    series_uid: str
+    series_pk: int
+    version: int
+    compressed: bytes  # zstd (RFC 8878)
+
+    @property
+    def etag(self) -> str:
+        """Names this version of this series; without quotes."""
+        return f"{self.series_pk}-{self.version}"
+
+    @property
+    def json(self) -> bytes:
+        """The document, plain: about 12 KB for each CT slice."""
+        return zstandard.ZstdDecompressor().decompressobj().decompress(self.compressed)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The document, plain, in pieces that end with a line; holds one of them at a time."""
+        reader = zstandard.ZstdDecompressor().stream_reader(self.compressed)
+        rest = b""
+        while block := reader.read(_CHUNK_BYTES):
+            end = block.rfind(b"\n") + 1
+            if end:
+                yield rest + block[:end]
+                rest = block[end:]
+            else:
+                rest += block
+        yield rest
+
+    def with_origin(self, origin: str) -> bytes:
+        """The document, plain, with ``origin`` (``https://host``) before each address of bulk data."""
+        place = b'"BulkDataURI":"' + origin.encode("ascii", "ignore") + ROOT.encode()
+        return b"".join(chunk.replace(_ADDRESS, place) for chunk in self.chunks())
+
+    def instance(self, sop_uid: str) -> bytes | None:
+        """The metadata of one object as a JSON array of one; None when it is not of the series."""
+        mark = b'"00080018":{"vr":"UI","Value":["' + sop_uid.encode("ascii", "ignore") + b'"]}'
+        for chunk in self.chunks():
+            at = chunk.find(mark)
+            if at >= 0:
+                start, end = chunk.rfind(b"\n", 0, at) + 1, chunk.find(b"\n", at)
+                line = chunk[start : end if end >= 0 else len(chunk)].strip(b"\n,")
+                return b"[" + line.removeprefix(b"[").removesuffix(b"]") + b"]"
+        return None
+
+
+class SeriesDocuments:
+    """Gives the documents, makes them when first asked for, and ahead of that in the background (``start``)."""
+
+    def __init__(self, db: Database, blobs: Blobs, pixels: PixelPool, clock: Clock, feed_watch: FeedWatch) -> None:
+        self._db = db
+        self._blobs = blobs
+        self._pixels = pixels
+        self._clock = clock
+        self._watch = feed_watch
+        self._sql = load("filmroom.archive", "seriesdoc.sql")
+        self._kept: OrderedDict[tuple[int, int], SeriesDocument] = OrderedDict()
+        self._kept_bytes = 0
+        self._making: dict[tuple[int, int], asyncio.Task[SeriesDocument]] = {}
+        self._builder: asyncio.Task[None] | None = None
+
+    async def series_metadata(self, who: Principal, study: str, series: str) -> SeriesDocument:
+        """The document of a series as it is now. Raises NotFound, Forbidden, Unavailable."""
+        demand(who, Action.VIEW)
+        async with self._db.connection() as connection:
+            row = await self._sql.series_now.one(connection, study=study, series=series)
+        if row is None:
+            raise NotFound("there is no such series")
+        return await self._document(study, series, row)
+
+    async def study_metadata(self, who: Principal, study: str) -> list[SeriesDocument]:
+        """The documents of every series of a study, by series number. Raises NotFound, Forbidden, Unavailable."""
+        demand(who, Action.VIEW)
+        async with self._db.connection() as connection:
+            rows = await self._sql.series_of_study.all(connection, study=study)
+        if not rows:
+            raise NotFound("there is no such study")
+        return [await self._document(study, row["series_uid"], row) for row in rows]
+
+    async def start(self) -> None:
+        """Begin to make documents of series that have gone quiet."""
+        self._builder = asyncio.create_task(self._build_ahead())
+
+    async def stop(self) -> None:
+        """End it; what is being made is dropped."""
+        tasks = [*self._making.values(), *([self._builder] if self._builder is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _document(self, study: str, series: str, row: Any) -> SeriesDocument:
+        key = (row["pk"], row["version"])
+        if (kept := self._kept.get(key)) is not None:
+            self._kept.move_to_end(key)
+            return kept
+        if row["made"] == row["version"]:
+            async with self._db.connection() as connection:
+                body = await self._sql.document.value(connection, series_pk=key[0], version=key[1])
+            if body is not None:
+                return self._keep(SeriesDocument(study, series, *key, body))
+        # Everybody who asks meanwhile waits for the same one; it is finished even if they go away.
+        task = self._making.get(key)
+        if task is None:
+            task = self._making[key] = asyncio.create_task(self._make(study, series, *key))
+            task.add_done_callback(lambda _: self._making.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _make(self, study: str, series: str, series_pk: int, version: int) -> SeriesDocument:
+        async with self._db.connection() as connection:
+            rows = await self._sql.headers.all(connection, series_pk=series_pk)
+        sources = [self._source(row) for row in rows]
+        made = await self._by_worker_or_thread(study, series, sources)
+        complete, body = made[:1] == b"\1", made[1:]
+        document = self._keep(SeriesDocument(study, series, series_pk, version, body), complete)
+        if not complete:
+            log.warning("series document is not complete", series_pk=series_pk)
+        elif len(body) <= MAX_DOCUMENT_BYTES:
+            with contextlib.suppress(Unavailable):
+                async with self._db.connection() as connection:
+                    await self._sql.keep_document.run(
+                        connection, series_pk=series_pk, version=version, body=body, made_at=self._clock.now()
+                    )
+        return document
+
+    async def _by_worker_or_thread(self, study: str, series: str, sources: Sequence[Source]) -> bytes:
+        # A worker that must be started first, or that is busy, would cost more than it saves.
+        if len(sources) >= BY_WORKER_FROM and self._pixels.pids():
+            with contextlib.suppress(Unavailable):
+                made: bytes = await self._pixels.run(make_document, study, series, sources, timeout_s=MAKE_TIMEOUT_S)
+                return made
+        return await asyncio.to_thread(make_document, study, series, sources)
+
+    def _source(self, row: Any) -> Source:
+        where = BlobRange(row["store"], row["key"], row["start"], row["size_bytes"])
+        path, start = self._blobs.path(where)
+        skip = row["dataset_offset"]
+        length = min(row["header_bytes"] + PIXEL_HEADER_BYTES, where.size_bytes - skip)
+        return Source(row["sop_uid"], str(path), start + skip, max(0, length), row["transfer_syntax"])
+
+    def _keep(self, document: SeriesDocument, complete: bool = True) -> SeriesDocument:
+        key = (document.series_pk, document.version)
+        if complete and key not in self._kept:
+            self._kept[key] = document
+            self._kept_bytes += len(document.compressed)
+        while self._kept_bytes > CACHE_BYTES and self._kept:
+            self._kept_bytes -= len(self._kept.popitem(last=False)[1].compressed)
+        return document
+
+    async def _build_ahead(self) -> None:
+        """Follow the feed; a series with no news for QUIET_S gets its document."""
+        loop = asyncio.get_running_loop()
+        last_news: dict[tuple[str, str], float] = {}
+        seq: int | None = None
+        while True:
+            try:
+                seq = await feed.head(self._db) if seq is None else seq
+                await self._watch.wait(seq, QUIET_S / 2 if last_news else 3600.0)
+                for recorded in await feed.read(self._db, seq):
+                    seq = recorded.seq
+                    if isinstance(recorded.fact, InstancesStored):
+                        last_news[recorded.fact.study_uid, recorded.fact.series_uid] = loop.time()
+                quiet = [each for each, at in last_news.items() if loop.time() - at >= QUIET_S]
+                for study, series in quiet:
+                    del last_news[study, series]
+                    with contextlib.suppress(NotFound):
+                        await self.series_metadata(SYSTEM, study, series)
+                await asyncio.sleep(0.1)  # a busy archive has news all the time
+            except FilmroomError as error:
+                log.warning("series document was not made", error=type(error).__name__)
+                await asyncio.sleep(QUIET_S)

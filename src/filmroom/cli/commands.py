@@ -1,0 +1,40 @@
+"""All commands, gathered. A command's module is imported here, what it needs when it runs."""
+
+from typing import Annotated
+
+import typer
+
+from filmroom import __version__
+from filmroom.cli import data, demo, devices, peers, serve, users
+
+app = typer.Typer(
+    help="Filmroom, a PACS server. `filmroom serve` starts it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve.serve)
+app.command()(demo.demo)
+app.command("import")(data.import_)
+app.add_typer(data.quarantine, name="quarantine")
+app.add_typer(users.app, name="user")
+app.add_typer(devices.app, name="device")
+app.command()(peers.echo)
+app.command()(peers.send)
+app.command()(peers.find)
+app.command()(peers.move)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"filmroom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass

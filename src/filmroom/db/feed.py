@@ -1,0 +1,151 @@
+"""The feed: facts in the order of their commits, numbered without gaps, read by cursor.
+
+A writer appends as the last thing in its transaction: from there to the commit it holds the feed's lock. A reader that
+has seen number n has seen every fact up to n. Notices (LISTEN, NOTIFY) are a courtesy that saves waiting; nothing is
+lost with them.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from filmroom.base.errors import Unavailable
+from filmroom.base.facts import Fact
+from filmroom.db.pool import Connection, Database
+from filmroom.db.queries import load
+
+_sql = load("filmroom.db", "feed.sql")
+
+CHANNEL = "filmroom_feed"
+# How long a reader waits before it looks anyway, should a notice have been lost.
+LOOK_ANYWAY_S = 1.0
+# Notices of a busy writer are gathered for this long: hundreds of batches a second need no notice each.
+GATHER_S = 0.03
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownFact(Fact):
+    """A fact of a kind that this release does not know."""
+
+    kind: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A fact in its place."""
+
+    seq: int
+    at: datetime
+    fact: Fact
+
+
+async def append(tx: Connection, facts: Sequence[Fact], at: datetime) -> int:
+    """Record facts as the last thing before the commit; the number of the first. Readers are told at the commit."""
+    if not facts:
+        return 0
+    kinds = [type(fact).__name__ for fact in facts]
+    first: int = await _sql.append.value(tx, at=at, kinds=kinds, bodies=[msgspec.to_builtins(fact) for fact in facts])
+    await _sql.announce.value(tx, channel=CHANNEL)
+    return first
+
+
+async def read(database: Database, after: int, limit: int = 1000) -> list[Recorded]:
+    """Up to ``limit`` facts that follow number ``after``."""
+    async with database.connection() as connection:
+        rows = await _sql.read.all(connection, after=after, limit=limit)
+    kinds = {kind.__name__: kind for kind in _kinds(Fact)}
+    return [Recorded(row["seq"], row["at"], _fact(kinds, row["kind"], row["body"])) for row in rows]
+
+
+async def head(database: Database) -> int:
+    """The number of the last fact, 0 before the first."""
+    async with database.connection() as connection:
+        seq: int = await _sql.head.value(connection)
+    return seq
+
+
+async def cursor(connection: Connection, reader: str) -> int:
+    """The last number that ``reader`` has dealt with."""
+    return await _sql.cursor.value(connection, reader=reader) or 0
+
+
+async def advance(tx: Connection, reader: str, seq: int) -> None:
+    """``reader`` has dealt with everything up to ``seq``; in the transaction of what it did with it."""
+    await _sql.advance.run(tx, reader=reader, seq=seq)
+
+
+class FeedWatch:
+    """Knows when to look again. One per process, over one connection of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._news = asyncio.Event()
+        self._unsent = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._tell())]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def appended(self) -> None:
+        """Facts were committed by this process without a notice of their own (the ingest path): send one soon."""
+        self._unsent.set()
+
+    async def wait(self, after: int, timeout_s: float) -> bool:
+        """Whether facts after number ``after`` have come within the time."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            news = self._news
+            with contextlib.suppress(Unavailable):
+                if await head(self._database) > after:
+                    return True
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                return False
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(news.wait(), min(left, LOOK_ANYWAY_S))
+
+    def _notice(self, *_: object) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def _listen(self) -> None:
+        while True:
+            with contextlib.suppress(Unavailable):
+                async with self._database.listen(CHANNEL, self._notice) as closed:
+                    self._notice()
+                    await closed
+            await asyncio.sleep(LOOK_ANYWAY_S)
+
+    async def _tell(self) -> None:
+        while True:
+            await self._unsent.wait()
+            self._unsent.clear()
+            self._notice()
+            with contextlib.suppress(Unavailable):
+                async with self._database.connection() as connection:
+                    await _sql.announce.value(connection, channel=CHANNEL)
+            await asyncio.sleep(GATHER_S)
+
+
+def _kinds(base: type[Fact]) -> Iterator[type[Fact]]:
+    for kind in base.__subclasses__():
+        yield kind
+        yield from _kinds(kind)
+
+
+def _fact(kinds: dict[str, type[Fact]], kind: str, body: dict[str, Any]) -> Fact:
+    known = kinds.get(kind)
+    if known is None or known is UnknownFact:
+        return UnknownFact(kind=kind, body=body)
+    return msgspec.convert(body, known, strict=False)

@@ -1,0 +1,1 @@
+"""DICOM as a language: files, elements, attributes, matching, pixels. Pure: no IO, no clock."""

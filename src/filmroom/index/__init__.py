@@ -1,0 +1,1 @@
+"""The rows: patients, studies, series, instances, and what is asked of them."""

@@ -1,0 +1,349 @@
+"""The query compiler: a question (dicom.matching) as one SQL statement that finds a page of rows, or counts them.
+
+Relational by nature: keys of any level may be combined; keys below the question's level mean "some series (object) of
+it". Pages go by keyset, so the thousandth costs what the first does.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from filmroom.dicom.asking import moments
+from filmroom.dicom.dates import DAY_START
+from filmroom.dicom.matching import DATE_TIME_PAIRS
+from filmroom.dicom.question import (
+    AnyOf,
+    Key,
+    Level,
+    Match,
+    Path,
+    Question,
+    Range,
+    Single,
+    Universal,
+)
+from filmroom.index.query_fields import ALIAS, FIELDS, LEVELS, MODALITY, SOP_CLASS, VISIBLE, Field, Kind, is_above_or_at
+from filmroom.index.query_json import json_condition
+from filmroom.index.query_terms import (
+    Parameters,
+    all_of,
+    any_of,
+    folded_condition,
+    list_condition,
+    name_condition,
+    names_condition,
+    number_condition,
+    text_condition,
+)
+
+# Keys that name one thing: every plan for them is the same, and may be kept by the database.
+_POINTED: Final = frozenset({0x0020000D, 0x0020000E, 0x00080018, 0x00100020, 0x00080050})
+
+_NO_NUMBER: Final = 2**31 - 1
+
+# Names of referring physicians with more than an alphabetic group, which is all that the column holds: an index has
+# exactly these (migration 0003).
+_REFERRING, _OTHER_GROUPS = "'{00080090,Value,0}'", "'{Ideographic,Phonetic}'"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term of the order; ``kind`` is its SQL type."""
+
+    sql: str
+    kind: str = "text"
+    descending: bool = False
+
+
+# The order of answers where none is asked for: newest study first, then as they are numbered.
+_STUDY_ORDER: Final = (
+    Term("s.study_date", "text", True),
+    Term("s.study_time", "text", True),
+    Term("s.pk", "bigint", True),
+)
+_SERIES_ORDER: Final = (*_STUDY_ORDER, Term(f"coalesce(e.series_number, {_NO_NUMBER})", "int"), Term("e.pk", "bigint"))
+_ORDER: Final[Mapping[Level, tuple[Term, ...]]] = MappingProxyType(
+    {
+        Level.PATIENT: (Term("p.name_sort"), Term("p.pk", "bigint")),
+        Level.STUDY: _STUDY_ORDER,
+        Level.SERIES: _SERIES_ORDER,
+        Level.IMAGE: (
+            *_SERIES_ORDER,
+            Term(f"coalesce(i.instance_number, {_NO_NUMBER})", "int"),
+            Term("i.pk", "bigint"),
+        ),
+    }
+)
+_FROM: Final[Mapping[Level, str]] = MappingProxyType(
+    {
+        Level.PATIENT: "patient AS p",
+        Level.STUDY: "study AS s",
+        Level.SERIES: "series AS e JOIN study AS s ON s.pk = e.study_pk",
+        Level.IMAGE: "instance AS i JOIN series AS e ON e.pk = i.series_pk JOIN study AS s ON s.pk = i.study_pk",
+    }
+)
+# How the rows of a level are found from those of a level above.
+_BELOW: Final[Mapping[tuple[Level, Level], str]] = MappingProxyType(
+    {
+        (Level.PATIENT, Level.STUDY): "study AS s WHERE s.patient_pk = p.pk",
+        (Level.PATIENT, Level.SERIES): "study AS s JOIN series AS e ON e.study_pk = s.pk WHERE s.patient_pk = p.pk",
+        (Level.PATIENT, Level.IMAGE): "study AS s JOIN series AS e ON e.study_pk = s.pk"
+        " JOIN instance AS i ON i.series_pk = e.pk WHERE s.patient_pk = p.pk",
+        (Level.STUDY, Level.SERIES): "series AS e WHERE e.study_pk = s.pk",
+        (Level.STUDY, Level.IMAGE): "series AS e JOIN instance AS i ON i.series_pk = e.pk WHERE e.study_pk = s.pk",
+        (Level.SERIES, Level.IMAGE): "instance AS i WHERE i.series_pk = e.pk",
+    }
+)
+
+_STUDY_ROWS: Final = """s.study_uid, s.attributes, s.modalities, s.sop_classes, s.n_series, s.n_instances,
+    s.patient_pk, p.attributes AS patient_attributes, id.value AS patient_id, id.issuer
+FROM ({page}) AS page
+JOIN study AS s ON s.pk = page.pk
+JOIN patient AS p ON p.pk = s.patient_pk
+LEFT JOIN LATERAL (
+    SELECT value, issuer FROM patient_identifier
+    WHERE patient_pk = p.pk AND value <> '' ORDER BY is_primary DESC, pk LIMIT 1
+) AS id ON true"""
+
+Cursor = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A statement. Rows of a page are ``pk`` and ``o1`` ... ``on``, the cursor of the row; those of studies go on with
+    everything that their answers are made of, which saves the commonest question a round trip.
+
+    ``residual`` are keys that the rows must still be asked about with dicom.matching; ``varied`` says that a good plan
+    depends on the values.
+    """
+
+    sql: str
+    values: tuple[Any, ...]
+    residual: tuple[Key, ...] = ()
+    varied: bool = True
+    order: tuple[Term, ...] = ()
+
+
+def compile_page(question: Question, limit: int, *, after: Cursor | None = None, offset: int = 0) -> Compiled:
+    """The statement that finds up to ``limit`` rows of the question's level behind ``after`` (or ``offset`` rows)."""
+    at, order = Parameters(), order_of(question)
+    where = _Where(question, at)
+    conditions = [*where.conditions, _behind(order, after, at) if after is not None else None]
+    columns = ", ".join(f"{term.sql} AS o{n}" for n, term in enumerate(order, 1))
+    sorting = ", ".join(f"o{n} DESC" if term.descending else f"o{n}" for n, term in enumerate(order, 1))
+    sql = (
+        f"SELECT {ALIAS[question.level]}.pk AS pk, {columns} FROM {where.source}"
+        f" WHERE {all_of(conditions)} ORDER BY {sorting} LIMIT {at.add(limit, 'bigint')}"
+    )
+    if offset:
+        sql += f" OFFSET {at.add(offset, 'bigint')}"
+    if question.level is Level.STUDY:
+        sql = f"SELECT page.*, {_STUDY_ROWS.format(page=sql)} ORDER BY {sorting}"
+    return Compiled(
+        sql=sql, values=tuple(at.values), residual=tuple(where.residual), varied=_varied(question), order=order
+    )
+
+
+def compile_count(question: Question) -> Compiled:
+    """The statement that counts the rows; only right where there is no ``residual``."""
+    at = Parameters()
+    where = _Where(question, at)
+    sql = f"SELECT count(*) FROM {where.source} WHERE {all_of(where.conditions)}"
+    return Compiled(sql=sql, values=tuple(at.values), residual=tuple(where.residual))
+
+
+def unsupported(question: Question) -> tuple[Path, ...]:
+    """Attributes that are asked for and not known to the index: not matched, given back empty (status FF01)."""
+    asked = [] if not isinstance(question.returns, tuple) else [path[0] for path in question.returns]
+    missing = {tag for tag in asked if tag not in FIELDS or not is_above_or_at(FIELDS[tag].level, question.level)}
+    missing |= {key.path[0] for key in question.keys if _support(key, question) is None}
+    return tuple((tag,) for tag in sorted(missing))
+
+
+def order_of(question: Question) -> tuple[Term, ...]:
+    """The terms that put the rows of an answer in one total order."""
+    default = _ORDER[question.level]
+    asked: list[Term] = []
+    for order in question.order:
+        field = FIELDS.get(order.path[0])
+        if len(order.path) == 1 and field is not None and is_above_or_at(field.level, question.level):
+            asked += [Term(sql, kind, order.descending) for sql, kind in _sortable(order.path[0], field)]
+    known = {term.sql for term in asked}
+    return (*asked, *(term for term in default if term.sql not in known)) if asked else default
+
+
+def _sortable(tag: int, field: Field) -> list[tuple[str, str]]:
+    match field.kind:
+        case Kind.NAMES:
+            return [("p.name_sort", "text")]
+        case Kind.NUMBER:
+            return [(f"coalesce({field.column}, {_NO_NUMBER})", "int")]
+        case Kind.TEXT | Kind.FOLDED | Kind.NAME | Kind.DATE | Kind.TIME:
+            return [(field.column, "text")]
+        case Kind.IDENTIFIER:
+            column = f"(SELECT min(x.{field.column}) FROM patient_identifier AS x WHERE x.patient_pk = p.pk)"
+            return [(f"coalesce({column}, '')", "text")]
+    return []
+
+
+def _behind(order: Sequence[Term], after: Sequence[Any], at: Parameters) -> str:
+    """Rows that come after the row whose terms are ``after``; terms of one direction go as one row comparison, which
+    an index answers."""
+    same = next((n for n, term in enumerate(order) if term.descending != order[0].descending), len(order))
+    row = "(" + ", ".join(term.sql for term in order[:same]) + ")"
+    mark = "(" + ", ".join(at.add(value, term.kind) for term, value in zip(order[:same], after, strict=False)) + ")"
+    sign = "<" if order[0].descending else ">"
+    if same == len(order):
+        return f"{row} {sign} {mark}"
+    return f"({row} {sign}= {mark} AND ({row} <> {mark} OR {_behind(order[same:], after[same:], at)}))"
+
+
+def _varied(question: Question) -> bool:
+    asked = [key for key in question.keys if not isinstance(key.match, Universal)]
+    pointed = any(key.path[0] in _POINTED and isinstance(key.match, (Single, AnyOf)) for key in asked)
+    return bool(asked) and not (pointed and all(isinstance(key.match, (Single, AnyOf)) for key in asked))
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """One key as SQL; ``exact`` is False where it also lets through what does not match."""
+
+    sql: str | None
+    exact: bool = True
+
+
+def _support(key: Key, question: Question) -> Field | None:
+    """Where a key is matched; None when it cannot be."""
+    field = FIELDS.get(key.path[0])
+    if field is None or (field.kind is Kind.COMPUTED and not isinstance(key.match, Universal)):
+        return None
+    if not is_above_or_at(field.level, question.level) and not isinstance(key.match, Universal):
+        condition = _condition(key, field, Parameters(), question.fuzzy)
+        return field if condition.exact else None
+    return field
+
+
+class _Where:
+    """The conditions of a question, and what they are conditions on."""
+
+    def __init__(self, question: Question, at: Parameters) -> None:
+        self._question = question
+        self._at = at
+        self.residual: list[Key] = []
+        self.conditions: list[str | None] = []
+        level = question.level
+        for each in (Level.STUDY, Level.SERIES, Level.IMAGE) if level is not Level.PATIENT else (Level.PATIENT,):
+            if is_above_or_at(each, level):
+                self.conditions.append(VISIBLE[each])
+        keys, combined = self._pairs(question)
+        here = [key for key in keys if is_above_or_at(FIELDS[key.path[0]].level, level)]
+        self.conditions += [*combined, *self._own(here), *self._below([key for key in keys if key not in here])]
+        self.source = _FROM[level] + (" JOIN patient AS p ON p.pk = s.patient_pk" if self._needs_patient() else "")
+
+    def _needs_patient(self) -> bool:
+        if self._question.level is Level.PATIENT:
+            return False
+        texts = [*filter(None, self.conditions), *(term.sql for term in order_of(self._question))]
+        return any("p." in text for text in texts)
+
+    def _pairs(self, question: Question) -> tuple[list[Key], list[str | None]]:
+        """Keys to be matched one by one, and conditions of dates combined with their times (C.2.2.2.5.3)."""
+        keys = [k for k in question.keys if not isinstance(k.match, Universal) and _support(k, question) is not None]
+        conditions: list[str | None] = []
+        for date, time in DATE_TIME_PAIRS if question.combined_datetime else ():
+            both = [key for tag in (date, time) for key in keys if key.path == (tag,)]
+            span = moments(both[0].match, both[1].match) if len(both) == 2 else None
+            if span is None:
+                continue
+            fields = [FIELDS[date], FIELDS[time]]
+            if not all(field.column for field in fields) or not is_above_or_at(fields[0].level, question.level):
+                self.residual += both
+            else:
+                conditions.append(self._moment(fields[0].column, fields[1].column, span))
+            keys = [key for key in keys if key not in both]
+        return keys, conditions
+
+    def _moment(self, date: str, time: str, span: Range) -> str | None:
+        day = Range(span.low[:8], span.high[:8])
+        point = f"({date} || CASE {time} WHEN '' THEN '{DAY_START}' ELSE {time} END)"
+        return all_of([text_condition(date, day, self._at), text_condition(point, span, self._at)])
+
+    def _own(self, keys: Iterable[Key]) -> Iterable[str | None]:
+        identifiers = []
+        for key in keys:
+            field = FIELDS[key.path[0]]
+            if field.kind is Kind.IDENTIFIER:
+                identifiers.append((field.column, key.match))
+                continue
+            condition = _condition(key, field, self._at, self._question.fuzzy)
+            if not condition.exact:
+                self.residual.append(key)
+            yield condition.sql
+        if identifiers:
+            patient = "p.pk" if self._question.level is Level.PATIENT else "s.patient_pk"
+            yield _identified(patient, identifiers, self._at)
+
+    def _below(self, keys: Sequence[Key]) -> Iterable[str | None]:
+        """Some row below the level satisfies every key of its level or above it."""
+        level = self._question.level
+        if level is Level.STUDY:
+            short = [condition for key in keys if (condition := _short_cut(key, self._at)) is not None]
+            yield from short
+            if len(keys) == len(short) == 1:
+                return
+        if not keys:
+            if level is Level.PATIENT:
+                yield f"EXISTS (SELECT FROM {_BELOW[level, Level.STUDY]} AND {VISIBLE[Level.STUDY]})"
+            return
+        deepest = max((FIELDS[key.path[0]].level for key in keys), key=LEVELS.index)
+        between = LEVELS[LEVELS.index(level) + 1 : LEVELS.index(deepest) + 1]
+        conditions = [VISIBLE[each] for each in between]
+        conditions += [sql for key in keys if (sql := self._below_condition(key)) is not None]
+        yield f"EXISTS (SELECT FROM {_BELOW[level, deepest]} AND {all_of(conditions)})"
+
+    def _below_condition(self, key: Key) -> str | None:
+        return _condition(key, FIELDS[key.path[0]], self._at, self._question.fuzzy).sql
+
+
+def _short_cut(key: Key, at: Parameters) -> str | None:
+    """A condition on the study's own lists that every study with such a series or object meets; they are indexed."""
+    column = {MODALITY: "s.modalities", SOP_CLASS: "s.sop_classes"}.get(key.path[0])
+    return list_condition(column, key.match, at) if column and isinstance(key.match, (Single, AnyOf)) else None
+
+
+def _identified(patient: str, keys: Sequence[tuple[str, Match]], at: Parameters) -> str:
+    """Some identifier of the patient; those that Filmroom makes up for itself have no value and are none."""
+    parts: list[str | None] = []
+    for column, match in keys:
+        condition = text_condition(f"x.{column}", match, at)
+        if column == "value" and condition == "x.value = ''":
+            return f"NOT EXISTS (SELECT FROM patient_identifier AS x WHERE x.patient_pk = {patient} AND x.value <> '')"
+        parts.append(condition)
+    return (
+        f"EXISTS (SELECT FROM patient_identifier AS x WHERE x.patient_pk = {patient} AND x.value <> ''"
+        f" AND {all_of(parts)})"
+    )
+
+
+def _condition(key: Key, field: Field, at: Parameters, fuzzy: bool) -> _Condition:
+    column, match = field.column, key.match
+    match field.kind:
+        case Kind.TEXT | Kind.DATE | Kind.TIME:
+            return _Condition(text_condition(column, match, at))
+        case Kind.FOLDED:
+            return _Condition(folded_condition(column, match, at))
+        case Kind.NUMBER:
+            return _Condition(number_condition(column, match, at))
+        case Kind.LIST:
+            return _Condition(list_condition(column, match, at))
+        case Kind.NAMES:
+            return _Condition(names_condition(match, at, fuzzy=fuzzy))
+        case Kind.IDENTIFIER:
+            return _Condition(_identified("p.pk", [(column, match)], at))
+        case Kind.NAME:
+            own = None if fuzzy else name_condition(column, match, at)
+            other = f"({ALIAS[field.level]}.attributes #> {_REFERRING}) ?| {_OTHER_GROUPS}"
+            return _Condition(None if own is None else any_of([own, other]), exact=False)
+    made = json_condition(f"{ALIAS[field.level]}.attributes", key, at)
+    return _Condition(made.sql, made.exact)

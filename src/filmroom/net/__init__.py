@@ -1,0 +1,1 @@
+"""Sockets: the only band that opens one. Translate, call one use case, translate back."""

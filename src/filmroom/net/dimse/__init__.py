@@ -1,0 +1,1 @@
+"""DICOM associations over TCP: the listener with its service classes, and the client side."""

@@ -1,0 +1,196 @@
+"""The DICOM port: accepts connections and gives each a session; stops in good order."""
+
+import asyncio
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from filmroom.base.clock import Clock, SystemClock
+from filmroom.net.dimse.channel import Channel
+from filmroom.net.dimse.limits import ChannelLimits
+from filmroom.net.dimse.line import Provider, Providers
+from filmroom.net.dimse.models import (
+    FIND_MODELS,
+    GET_MODELS,
+    MODALITY_WORKLIST,
+    MOVE_MODELS,
+    MPPS,
+    MPPS_RETRIEVE,
+    VERIFICATION,
+)
+from filmroom.net.dimse.ports import Devices, Ingest, Query, Retrieve
+from filmroom.net.dimse.reactor import Reactor
+from filmroom.net.dimse.registry import AssociationRegistry
+from filmroom.net.dimse.scp.echo import EchoScp
+from filmroom.net.dimse.scp.find import FindScp
+from filmroom.net.dimse.scp.get import GetScp
+from filmroom.net.dimse.scp.move import MoveScp
+from filmroom.net.dimse.scp.mpps import MppsScp, PerformedSteps
+from filmroom.net.dimse.scp.store import StoreScp
+from filmroom.net.dimse.scp.worklist import Worklist, WorklistScp
+from filmroom.net.dimse.sender import Sender
+from filmroom.net.dimse.session import House, Session
+from filmroom.settings import DimseSettings
+from filmroom.wire.dimse.messages import (
+    CEchoRq,
+    CFindRq,
+    CGetRq,
+    CMoveRq,
+    CStoreRq,
+    NCreateRq,
+    NGetRq,
+    NSetRq,
+    Request,
+)
+from filmroom.wire.ul.negotiation import Context
+
+log = structlog.get_logger()
+
+# Connections that may stand without an association, beside those that have one; a silent one costs about 8 kB.
+SILENT_CONNECTIONS = 2000
+
+# Files, database connections and the rest of the process, beside the sockets.
+OTHER_FILES = 512
+
+BACKLOG = 1024
+
+# After the grace period: for objects that are complete and being filed.
+LAST_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DimseServices:
+    """What the listener serves from."""
+
+    ingest: Ingest
+    query: Query
+    retrieve: Retrieve
+    devices: Devices
+    worklist: Worklist | None = None
+    performed: PerformedSteps | None = None
+
+
+class DimseListener:
+    """Listens for associations. ``associations`` is the live list; ``sender`` sends for others too."""
+
+    def __init__(self, settings: DimseSettings, services: DimseServices, *, clock: Clock | None = None) -> None:
+        self.associations = AssociationRegistry()
+        self._settings = settings
+        self._services = services
+        self._clock = clock or SystemClock()
+        self._server: asyncio.Server | None = None
+        self._sessions: set[Session] = set()
+        self._house: House | None = None
+        self._sender: Sender | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, once started."""
+        if self._server is None or not self._server.sockets:
+            return self._settings.port
+        return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def sender(self) -> Sender:
+        assert self._sender is not None, "the listener has not been started"
+        return self._sender
+
+    async def start(self, *, reuse_port: bool = False) -> None:
+        """Open the port. Raises OSError. ``reuse_port`` lets several processes share it."""
+        settings, services = self._settings, self._services
+        allow_files(settings.max_associations + SILENT_CONNECTIONS + OTHER_FILES)
+        limits = ChannelLimits.of(settings)
+        reactor = Reactor.for_timeouts(limits.timeouts_s())
+        self._sender = Sender(services.retrieve, calling_ae=settings.ae_title, limits=limits, reactor=reactor)
+        self._house = House(
+            settings=settings,
+            limits=limits,
+            reactor=reactor,
+            devices=services.devices,
+            registry=self.associations,
+            providers=providers(settings, services, self._sender),
+            clock=self._clock,
+        )
+        self._server = await reactor.loop.create_server(
+            self._accept, settings.host, settings.port, backlog=BACKLOG, reuse_port=reuse_port or None
+        )
+        log.info("listening for associations", host=settings.host, port=self.port, ae_title=settings.ae_title)
+
+    async def stop(self, grace_s: float = 10.0) -> None:
+        """Take no more; let requests in progress finish for ``grace_s``; then abort what is left."""
+        if self._server is not None:
+            self._server.close()
+        for session in tuple(self._sessions):
+            if session.quiet:
+                session.abort()
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._until_quiet()
+        except TimeoutError:
+            log.warning("associations aborted in the middle of a request", count=len(self._sessions))
+        for session in tuple(self._sessions):
+            session.abort()
+            session.channel.close()
+        if left := [asyncio.ensure_future(session.finished()) for session in self._sessions]:
+            await asyncio.wait(left, timeout=LAST_WAIT_S)
+
+    async def _until_quiet(self) -> None:
+        while busy := [session for session in self._sessions if not session.quiet]:
+            await asyncio.wait([asyncio.ensure_future(session.finished()) for session in busy])
+            await asyncio.sleep(0)
+
+    def _accept(self) -> Channel:
+        assert self._house is not None
+        session = Session(self._house, self._sessions.discard)
+        self._sessions.add(session)
+        if len(self._sessions) > self._settings.max_associations + SILENT_CONNECTIONS:
+            log.warning("connection dropped: too many stand open", count=len(self._sessions))
+            self._house.reactor.loop.call_soon(session.channel.drop)
+        return session.channel
+
+
+def allow_files(wanted: int) -> None:
+    """Raise this process's limit of open files as far as it may; too low, accepting would fail."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        soft = allowed
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        log.warning("few open files are allowed", allowed=soft, wanted=wanted)
+
+
+def providers(settings: DimseSettings, services: DimseServices, sender: Sender) -> Providers:
+    """The service class provider of each request, by message and SOP class of its context."""
+    find = FindScp(services.query, ae_title=settings.ae_title, max_results=settings.max_find_results)
+    move = MoveScp(services.retrieve, services.devices, sender)
+    get = GetScp(services.retrieve)
+    by_class: dict[tuple[type[Request], str], Provider] = {
+        (CEchoRq, VERIFICATION): EchoScp(),
+        **{(CFindRq, sop_class): find for sop_class in FIND_MODELS},
+        **{(CMoveRq, sop_class): move for sop_class in MOVE_MODELS},
+        **{(CGetRq, sop_class): get for sop_class in GET_MODELS},
+    }
+    by_class |= _workflow(settings, services)
+    not_stored = {sop_class for _, sop_class in by_class}
+    store = StoreScp(services.ingest)
+
+    def provider(request: Request, context: Context) -> Provider | None:
+        if isinstance(request, CStoreRq):
+            return None if context.abstract_syntax in not_stored else store
+        return by_class.get((type(request), context.abstract_syntax))
+
+    return provider
+
+
+def _workflow(settings: DimseSettings, services: DimseServices) -> Mapping[tuple[type[Request], str], Provider]:
+    """Worklist and performed procedure steps, where the archive has them."""
+    found: dict[tuple[type[Request], str], Provider] = {}
+    if services.worklist is not None:
+        found[CFindRq, MODALITY_WORKLIST] = WorklistScp(services.worklist, max_results=settings.max_find_results)
+    if services.performed is not None:
+        performed = MppsScp(services.performed)
+        found[NCreateRq, MPPS] = found[NSetRq, MPPS] = found[NGetRq, MPPS_RETRIEVE] = performed
+    return found

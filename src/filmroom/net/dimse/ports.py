@@ -1,0 +1,83 @@
+"""What the DIMSE edge needs from the archive, as Protocols."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Protocol
+
+from filmroom.archive.devices import Device
+from filmroom.archive.model import Outcome
+from filmroom.dicom.question import JsonDataset, Question
+from filmroom.security.principals import Principal
+
+
+class Incoming(Protocol):
+    """One object on its way into the archive."""
+
+    def write(self, chunk: bytes | memoryview) -> None: ...
+    @property
+    def full(self) -> bool: ...
+    async def drain(self) -> None: ...
+    async def finish(self) -> Outcome: ...
+    async def discard(self) -> None: ...
+
+
+class Ingest(Protocol):
+    """Where objects are handed in. Raises NoSpace or Unavailable."""
+
+    def begin(
+        self,
+        who: Principal,
+        *,
+        door: str,
+        source: str,
+        transfer_syntax: str | None,
+        sop_class: str = "",
+        sop_uid: str = "",
+        part10: bool,
+    ) -> Incoming: ...
+
+
+class Query(Protocol):
+    """Where questions are answered, match by match."""
+
+    def find(self, who: Principal, question: Question) -> AsyncIterator[JsonDataset]: ...
+
+
+class Located(Protocol):
+    """A stored object that was found."""
+
+    @property
+    def sop_uid(self) -> str: ...
+    @property
+    def sop_class(self) -> str: ...
+    @property
+    def transfer_syntax(self) -> str: ...
+
+
+class Handout(Protocol):
+    """A stored object's data set, ready to be sent in ``transfer_syntax``."""
+
+    @property
+    def transfer_syntax(self) -> str: ...
+    @property
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+
+class Retrieve(Protocol):
+    """Where stored objects are found and handed out. ``handout`` raises Unsupported when no syntax fits."""
+
+    async def locate(
+        self,
+        who: Principal,
+        *,
+        patient: tuple[str, str | None] | None = None,
+        studies: Sequence[str] = (),
+        series: Sequence[str] = (),
+        instances: Sequence[str] = (),
+    ) -> Sequence[Any]: ...
+    async def handout(self, item: Any, acceptable: Sequence[str]) -> Handout: ...
+
+
+class Devices(Protocol):
+    """Who is who among AE titles."""
+
+    async def find(self, ae_title: str) -> Device | None: ...

@@ -1,0 +1,140 @@
+"""C-FIND (PS3.4 C.4.1): one question, its matches one pending response each, several responses a write."""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from filmroom.base.errors import Forbidden, RemoteFault, Unavailable
+from filmroom.dicom.asking import question_from_dataset
+from filmroom.dicom.json_encode import json_to_dataset
+from filmroom.dicom.question import JsonDataset, Question
+from filmroom.net.dimse.line import Exchange, Gathered, Intake
+from filmroom.net.dimse.models import FIND_MODELS, QUERY_RETRIEVE_LEVEL, RETRIEVE_AE_TITLE
+from filmroom.net.dimse.ports import Query
+from filmroom.net.dimse.scp.identifiers import BadIdentifier, character_set, decode, demand_keys_above, level_of
+from filmroom.wire.dimse import status
+from filmroom.wire.dimse.messages import CFindRq, CFindRsp, Response
+
+log = structlog.get_logger()
+
+# Responses that leave in one write; and the longest that the first of them waits for the others.
+BATCH_RESPONSES = 64
+BATCH_S = 0.02
+
+
+class FindScp:
+    """Answers queries of the patient, study and patient/study only models. ``ae_title`` is where to retrieve from."""
+
+    def __init__(self, query: Query, *, ae_title: str, max_results: int = 0) -> None:
+        self._query = query
+        self._ae_title = ae_title
+        self._max_results = max_results
+
+    def begin(self, exchange: Exchange) -> Intake:
+        return Gathered(exchange, self._answer)
+
+    async def _answer(self, exchange: Exchange, identifier: bytes) -> None:
+        try:
+            question = self._question(exchange, identifier)
+        except RemoteFault as fault:
+            offending = fault.offending if isinstance(fault, BadIdentifier) else ()
+            exchange.respond(_final(exchange, status.DATA_SET_MISMATCH, str(fault), offending))
+            return
+        answers = _Answers(exchange, question, self._ae_title)
+        try:
+            code, comment = await self._match(exchange, question, answers)
+        except Unavailable as error:
+            code, comment = status.OUT_OF_RESOURCES, str(error)
+        except Forbidden:
+            code, comment = status.NOT_AUTHORISED, "this AE title may not query"
+        answers.close(_final(exchange, code, comment))
+        log.info("answered a query", calling_ae=exchange.line.caller.ae_title, matches=answers.count, status=code)
+
+    async def _match(self, exchange: Exchange, question: Question, answers: "_Answers") -> tuple[int, str]:
+        async for match in self._query.find(exchange.line.caller.principal, question):
+            if exchange.cancelled:
+                return status.CANCEL, ""
+            if self._max_results and answers.count == self._max_results:
+                return status.OUT_OF_RESOURCES, f"more than {self._max_results} matches"
+            answers.add(match)
+            if answers.due():
+                answers.flush()
+                await exchange.line.writable()
+                await asyncio.sleep(0)  # a C-CANCEL must get in even when matches never wait
+        return (status.CANCEL if exchange.cancelled else status.SUCCESS), ""
+
+    def _question(self, exchange: Exchange, identifier: bytes) -> Question:
+        dataset = decode(identifier, exchange.context.transfer_syntax)
+        model = FIND_MODELS[exchange.context.abstract_syntax]
+        level = level_of(dataset, model)
+        agreed = exchange.line.agreement.extended.get(exchange.context.abstract_syntax, b"")
+        relational = _asks(agreed, 0) or exchange.line.caller.policy.lenient_relational
+        if not relational:
+            demand_keys_above(dataset, model, level)
+        return question_from_dataset(
+            dataset,
+            level,
+            relational=relational,
+            combined_datetime=_asks(agreed, 1),
+            fuzzy=_asks(agreed, 2),
+            character_set=character_set(dataset),
+        )
+
+
+class _Answers:
+    """The pending responses of one query, gathered into batches."""
+
+    def __init__(self, exchange: Exchange, question: Question, ae_title: str) -> None:
+        self.count = 0
+        self._exchange = exchange
+        self._charset = question.character_set
+        self._always: Mapping[str, dict[str, object]] = {
+            QUERY_RETRIEVE_LEVEL: {"vr": "CS", "Value": [question.level.value]},
+            RETRIEVE_AE_TITLE: {"vr": "AE", "Value": [ae_title]},
+        }
+        self._pending = CFindRsp(
+            responding_to=exchange.request.message_id,
+            status=status.PENDING_OPTIONAL_KEYS if question.warnings else status.PENDING,
+            sop_class=exchange.context.abstract_syntax,
+            has_data=True,
+        )
+        self._batch: list[tuple[Response, bytes]] = []
+        self._loop = exchange.line.loop
+        self._since = self._loop.time()
+
+    def add(self, match: JsonDataset) -> None:
+        dataset = {**match, **self._always}
+        data = json_to_dataset(dataset, self._exchange.context.transfer_syntax, self._charset)
+        self._batch.append((self._pending, data))
+        self.count += 1
+
+    def due(self) -> bool:
+        return len(self._batch) >= BATCH_RESPONSES or self._loop.time() - self._since > BATCH_S
+
+    def flush(self) -> None:
+        self._since = self._loop.time()
+        if self._batch:
+            self._exchange.respond_all(self._batch)
+            self._batch = []
+
+    def close(self, final: Response) -> None:
+        """The rest and the final response, in one write."""
+        self._batch.append((final, b""))
+        self.flush()
+
+
+def _asks(agreed: bytes, position: int) -> bool:
+    return len(agreed) > position and agreed[position] == 1
+
+
+def _final(exchange: Exchange, code: int, comment: str = "", offending: tuple[int, ...] = ()) -> CFindRsp:
+    request = exchange.request
+    assert isinstance(request, CFindRq)
+    return CFindRsp(
+        responding_to=request.message_id,
+        status=code,
+        sop_class=request.sop_class,
+        comment=status.comment(comment),
+        offending=offending,
+    )

@@ -1,0 +1,53 @@
+"""C-GET (PS3.4 C.4.3): the objects come back on the association that asked, which has taken the SCP role for them."""
+
+from contextlib import aclosing
+
+import structlog
+
+from filmroom.base.errors import Forbidden, Unavailable
+from filmroom.net.dimse.line import Exchange, Gathered, Intake
+from filmroom.net.dimse.outgoing import send_objects
+from filmroom.net.dimse.ports import Retrieve
+from filmroom.net.dimse.scp.retrieve import Progress, find_objects, read_identifier, response
+from filmroom.wire.dimse import status
+
+log = structlog.get_logger()
+
+
+class GetScp:
+    """Sends what is asked back to who asks."""
+
+    def __init__(self, retrieve: Retrieve) -> None:
+        self._retrieve = retrieve
+
+    def begin(self, exchange: Exchange) -> Intake:
+        return Gathered(exchange, self._get)
+
+    async def _get(self, exchange: Exchange, identifier: bytes) -> None:
+        what = read_identifier(exchange, identifier)
+        if what is None:
+            return
+        try:
+            items = await find_objects(exchange, self._retrieve, what)
+        except Unavailable as error:
+            exchange.respond(response(exchange, status.CANNOT_COUNT_MATCHES, comment=str(error)))
+            return
+        except Forbidden:
+            exchange.respond(response(exchange, status.NOT_AUTHORISED, comment="this AE title may not retrieve"))
+            return
+        progress = Progress(exchange, len(items))
+        async with aclosing(send_objects(exchange.line, self._retrieve, items)) as results:
+            async for sent in results:
+                progress.add(sent)
+                if exchange.cancelled:
+                    break
+        code = progress.finish(cancelled=exchange.cancelled and progress.tally.remaining > 0)
+        tally = progress.tally
+        log.info(
+            "objects handed out",
+            calling_ae=exchange.line.caller.ae_title,
+            completed=tally.completed,
+            failed=tally.failed,
+            warning=tally.warning,
+            status=code,
+        )

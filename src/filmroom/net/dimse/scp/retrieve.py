@@ -1,0 +1,101 @@
+"""What C-MOVE and C-GET share (PS3.4 C.4.2, C.4.3): the identifier, the counts, the responses."""
+
+from collections.abc import Mapping
+
+from filmroom.base.errors import RemoteFault
+from filmroom.net.dimse.line import Exchange
+from filmroom.net.dimse.models import GET_MODELS, MOVE_MODELS, Model
+from filmroom.net.dimse.outgoing import Sent, Tally
+from filmroom.net.dimse.ports import Located, Retrieve
+from filmroom.net.dimse.scp.identifiers import BadIdentifier, Wanted, decode, failed_list, wanted
+from filmroom.wire.dimse import status
+from filmroom.wire.dimse.messages import RESPONSES, RetrieveRsp
+from filmroom.wire.dimse.status import StatusClass
+
+# Pending responses are for a person watching progress: not more often than this, and at least one.
+PROGRESS_S = 0.1
+
+_MODELS: Mapping[str, Model] = {**MOVE_MODELS, **GET_MODELS}
+
+
+class Progress:
+    """Counts the sub-operations of one retrieve and reports them to its asker."""
+
+    def __init__(self, exchange: Exchange, total: int) -> None:
+        self.tally = Tally(total)
+        self._exchange = exchange
+        self._reported = float("-inf")
+        self._comment = ""
+
+    def add(self, sent: Sent) -> None:
+        """Count one object; say so when it is time."""
+        self.tally.add(sent)
+        if sent.outcome is StatusClass.FAILURE:
+            self._comment = sent.comment or self._comment
+        now = self._exchange.line.loop.time()
+        if self.tally.remaining and now - self._reported >= PROGRESS_S:
+            self._reported = now
+            self._exchange.respond(response(self._exchange, status.PENDING, self.tally, remaining=True))
+
+    def finish(self, *, cancelled: bool = False) -> int:
+        """Send the final response; its status."""
+        code = status.CANCEL if cancelled else self.tally.final_status()
+        failed = self.tally.failed_uids
+        comment = self._comment if failed else ""
+        final = response(self._exchange, code, self.tally, remaining=cancelled, has_data=bool(failed), comment=comment)
+        data = failed_list(failed, self._exchange.context.transfer_syntax) if failed else b""
+        self._exchange.respond(final, data)
+        return code
+
+
+def response(
+    exchange: Exchange,
+    code: int,
+    tally: Tally | None = None,
+    *,
+    remaining: bool = False,
+    has_data: bool = False,
+    comment: str = "",
+    offending: tuple[int, ...] = (),
+) -> RetrieveRsp:
+    """A C-MOVE or C-GET response; the remaining count belongs in pending and cancelled ones only."""
+    kind = RESPONSES[type(exchange.request)]
+    assert issubclass(kind, RetrieveRsp)
+    return kind(
+        responding_to=exchange.request.message_id,
+        status=code,
+        sop_class=exchange.context.abstract_syntax,
+        comment=status.comment(comment),
+        offending=offending,
+        has_data=has_data,
+        remaining=tally.remaining if tally is not None and remaining else None,
+        completed=tally.completed if tally is not None else None,
+        failed=tally.failed if tally is not None else None,
+        warning=tally.warning if tally is not None else None,
+    )
+
+
+def read_identifier(exchange: Exchange, identifier: bytes) -> Wanted | None:
+    """What is wanted; None after A900 was answered."""
+    sop_class = exchange.context.abstract_syntax
+    agreed = exchange.line.agreement.extended.get(sop_class, b"")
+    relational = agreed[:1] == b"\x01" or exchange.line.caller.policy.lenient_relational
+    try:
+        dataset = decode(identifier, exchange.context.transfer_syntax)
+        return wanted(dataset, _MODELS[sop_class], relational=relational)
+    except RemoteFault as fault:
+        offending = fault.offending if isinstance(fault, BadIdentifier) else ()
+        exchange.respond(response(exchange, status.DATA_SET_MISMATCH, comment=str(fault), offending=offending))
+        return None
+
+
+async def find_objects(exchange: Exchange, retrieve: Retrieve, what: Wanted) -> list[Located]:
+    """The stored objects that are wanted. Raises Unavailable, Forbidden."""
+    found = await retrieve.locate(
+        exchange.line.caller.principal,
+        patient=what.patient,
+        studies=what.studies,
+        series=what.series,
+        instances=what.instances,
+    )
+    return list(found)

@@ -1,0 +1,104 @@
+"""Send stored objects to a device: as stored where it takes that, else transcoded; a result for each object."""
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+
+import structlog
+
+from filmroom.archive.devices import Device
+from filmroom.base.limits import MAX_PRESENTATION_CONTEXTS
+from filmroom.dicom.transfersyntax import EXPLICIT_LE, IMPLICIT_LE
+from filmroom.net.dimse.errors import AssociationLost, AssociationRejected, PeerUnreachable
+from filmroom.net.dimse.limits import ChannelLimits
+from filmroom.net.dimse.outgoing import Originator, Sent, send_objects
+from filmroom.net.dimse.ports import Located, Retrieve
+from filmroom.net.dimse.reactor import Reactor
+from filmroom.net.dimse.scu import Association, Peer, Proposal
+
+log = structlog.get_logger()
+
+# A destination that loses this many associations in a row, without taking one object in between, is given up.
+MAX_LOSSES = 3
+
+
+class Sender:
+    """Opens associations to devices and sends what is asked."""
+
+    def __init__(self, retrieve: Retrieve, *, calling_ae: str, limits: ChannelLimits, reactor: Reactor) -> None:
+        self._retrieve = retrieve
+        self._calling_ae = calling_ae
+        self._limits = limits
+        self._reactor = reactor
+
+    async def send(
+        self, to: Device, items: Sequence[Located], *, originator: Originator | None = None
+    ) -> AsyncGenerator[Sent, None]:
+        """Send in order; exactly one result per object, failures included. Close the iterator to stop early."""
+        for batch in batches(items):
+            async with aclosing(self._send_batch(to, batch, originator)) as results:
+                async for sent in results:
+                    yield sent
+
+    async def _send_batch(
+        self, to: Device, items: Sequence[Located], originator: Originator | None
+    ) -> AsyncGenerator[Sent, None]:
+        """Over one association, or more when it is lost: what was in progress then has failed, the rest goes on."""
+        done = losses = 0
+        while done < len(items):
+            trouble = ""
+            left = items[done:]
+            try:
+                async with (
+                    await self._open(to, left) as association,
+                    aclosing(send_objects(association.line, self._retrieve, left, originator)) as results,
+                ):
+                    async for sent in results:
+                        done, losses = done + 1, 0
+                        yield sent
+            except (PeerUnreachable, AssociationRejected) as error:
+                trouble, losses = str(error), MAX_LOSSES
+            except AssociationLost as error:
+                trouble, losses = str(error), losses + 1
+            if done == len(items):
+                return
+            log.warning("sending was interrupted", destination=to.ae_title, reason=trouble, left=len(items) - done)
+            given_up = items[done:] if losses >= MAX_LOSSES else items[done : done + 1]
+            for item in given_up:
+                done += 1
+                yield Sent(item.sop_class, item.sop_uid, None, trouble)
+
+    async def _open(self, to: Device, items: Sequence[Located]) -> Association:
+        peer = Peer(to.host, to.port, to.ae_title)
+        return await Association.open(
+            peer, proposals_for(items), calling_ae=self._calling_ae, limits=self._limits, reactor=self._reactor
+        )
+
+
+def proposals_for(items: Sequence[Located]) -> list[Proposal]:
+    """One context for each stored syntax of each class, and one for what everybody reads (PS3.5 10.1)."""
+    wanted: dict[tuple[str, tuple[str, ...]], None] = {}
+    for item in items:
+        for syntaxes in _syntaxes(item):
+            wanted[item.sop_class, syntaxes] = None
+    return [Proposal(sop_class, syntaxes) for sop_class, syntaxes in wanted]
+
+
+def batches(items: Sequence[Located]) -> Iterator[list[Located]]:
+    """The objects in order, cut where their contexts would pass what one association can hold."""
+    batch: list[Located] = []
+    contexts: set[tuple[str, tuple[str, ...]]] = set()
+    for item in items:
+        needed = {(item.sop_class, syntaxes) for syntaxes in _syntaxes(item)}
+        if len(contexts | needed) > MAX_PRESENTATION_CONTEXTS:
+            yield batch
+            batch, contexts = [], set()
+        contexts |= needed
+        batch.append(item)
+    if batch:
+        yield batch
+
+
+def _syntaxes(item: Located) -> tuple[tuple[str, ...], ...]:
+    """Explicit and implicit stand apart, so that the acceptor's taste cannot take the stored one away."""
+    plain = ((EXPLICIT_LE,), (IMPLICIT_LE,))
+    return plain if (item.transfer_syntax,) in plain else ((item.transfer_syntax,), *plain)

@@ -1,0 +1,1 @@
+"""The JSON API that the console and the command line use."""

@@ -1,0 +1,1 @@
+"""DICOMweb (PS3.18): search (QIDO-RS), store (STOW-RS) and retrieve (WADO-RS) of studies."""

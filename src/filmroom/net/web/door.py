@@ -1,0 +1,176 @@
+"""Nobody gets in by default: who asks is known before any route is looked at (pure ASGI)."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from urllib.parse import quote, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from filmroom.base.clock import Clock
+from filmroom.base.errors import FilmroomError
+from filmroom.net.web.errors import answer, problem
+from filmroom.security.accounts import Accounts
+from filmroom.security.model import AccountLocked, SignedIn, SignInRefused
+from filmroom.security.principals import Principal
+from filmroom.security.remembered import Remembered
+from filmroom.security.sessions import Sessions
+from filmroom.security.tokens import Tokens
+
+COOKIE = "filmroom"
+OPEN_PATHS = frozenset({"/login", "/healthz", "/readyz", "/favicon.ico", "/robots.txt"})
+OPEN_FOLDERS = ("/static/",)
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_KEY = "filmroom.signed_in"
+
+
+def who(request: Request) -> Principal:
+    """Who makes this request; every route behind the door has one."""
+    return signed_in(request).principal
+
+
+def signed_in(request: Request) -> SignedIn:
+    """The same, with what they still owe."""
+    found = request.scope[_KEY]
+    assert isinstance(found, SignedIn)
+    return found
+
+
+class Door:
+    """Let a request through with its principal, or turn it away."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        accounts: Accounts,
+        sessions: Sessions,
+        tokens: Tokens,
+        clock: Clock,
+        public_url: str = "",
+    ) -> None:
+        self._app = app
+        self._accounts = accounts
+        self._sessions = sessions
+        self._tokens = tokens
+        self._public_host = urlsplit(public_url).netloc
+        # Programs that send name and password with every request: a check takes 50 ms, so one lasts seconds.
+        self._basic: Remembered[SignedIn] = Remembered(clock)
+        self._basic_key = secrets.token_bytes(32)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return  # no websockets here
+        turned_away = await self._turn_away(scope)
+        if turned_away is not None:
+            await turned_away(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _turn_away(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        path: str = scope["path"]
+        if scope["method"] not in SAFE_METHODS and _crosses_sites(headers, self._public_host):
+            return problem(403, "the request comes from another site")
+        if path in OPEN_PATHS or path.startswith(OPEN_FOLDERS):
+            return None
+        try:
+            found = await self._find(scope, headers)
+        except AccountLocked as error:
+            return problem(429, str(error), {"retry-after": "900"})
+        except SignInRefused as error:
+            return _challenge(headers, str(error))
+        except FilmroomError as error:
+            return answer(error)
+        if found is None:
+            return _to_login(scope, headers) if _navigates(scope, headers) else _challenge(headers, "")
+        if found.must_change:
+            if _navigates(scope, headers):
+                return _to_login(scope, headers)
+            if path != "/logout":
+                return problem(403, "the one-time password must be changed first, on the login page")
+        scope[_KEY] = found
+        return None
+
+    async def _find(self, scope: Scope, headers: Headers) -> SignedIn | None:
+        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        match scheme.lower():
+            case "":
+                cookie = session_cookie(headers)
+                return await self._sessions.find(cookie) if cookie else None
+            case "bearer":
+                return await self._tokens.find(credentials.strip())
+            case "basic":
+                return await self._by_password(credentials.strip())
+            case _:
+                return None
+
+    async def _by_password(self, credentials: str) -> SignedIn:
+        try:
+            name, colon, password = base64.b64decode(credentials, validate=True).decode().partition(":")
+        except (binascii.Error, ValueError):
+            raise SignInRefused("the Authorization header cannot be read") from None
+        if not colon:
+            raise SignInRefused("the Authorization header cannot be read")
+        key = hmac.new(self._basic_key, credentials.encode(), hashlib.sha256).digest()
+        if (known := self._basic.get(key)) is not None:
+            return known
+        account = await self._accounts.sign_in(name, password)
+        found = SignedIn(principal=account.principal(), must_change=account.must_change, expires_at=None)
+        self._basic.put(key, found)
+        return found
+
+
+def session_cookie(headers: Headers) -> str:
+    """The session's cookie, '' without one."""
+    for each in headers.get("cookie", "").split(";"):
+        name, _, value = each.strip().partition("=")
+        if name == COOKIE:
+            return value
+    return ""
+
+
+def safe_next(target: str) -> str:
+    """Where to go after signing in: a path of this site, whatever was asked."""
+    parts = urlsplit(target)
+    plain = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
+    if not plain or any(c < " " or c == "\\" for c in target) or parts.path in {"/login", "/logout"}:
+        return "/"
+    return target
+
+
+def _crosses_sites(headers: Headers, public_host: str) -> bool:
+    """Whether a browser made this request for another site's page; programs send neither header."""
+    site = headers.get("sec-fetch-site", "")
+    if site:
+        return site not in {"same-origin", "none"}
+    origin = headers.get("origin", "")
+    return bool(origin) and urlsplit(origin).netloc not in {headers.get("host", ""), public_host}
+
+
+def _navigates(scope: Scope, headers: Headers) -> bool:
+    if scope["method"] not in {"GET", "HEAD"} or scope["path"].startswith(("/dicom-web/", "/api/")):
+        return False
+    mode = headers.get("sec-fetch-mode", "")
+    return mode == "navigate" if mode else "text/html" in headers.get("accept", "")
+
+
+def _to_login(scope: Scope, headers: Headers) -> Response:
+    query = scope["query_string"].decode("latin-1")
+    target = quote(scope["path"], safe="/") + (f"?{query}" if query else "")
+    suffix = f"?next={quote(target, safe='')}" if target != "/" else ""
+    return RedirectResponse(f"/login{suffix}", 303, headers={"cache-control": "no-store"})
+
+
+def _challenge(headers: Headers, detail: str) -> Response:
+    response = problem(401, detail)
+    response.headers.append("www-authenticate", 'Bearer realm="Filmroom"')
+    # A browser would put up a box of its own over the viewer.
+    if "sec-fetch-mode" not in headers:
+        response.headers.append("www-authenticate", 'Basic realm="Filmroom", charset="UTF-8"')
+    return response

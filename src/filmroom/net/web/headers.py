@@ -1,0 +1,62 @@
+"""Headers that every answer carries, by the part of the site it belongs to. Pure ASGI: one dictionary look-up a
+request."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Headers = list[tuple[bytes, bytes]]
+
+_COMMON: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+]
+# Isolation makes SharedArrayBuffer available to the viewer; it would break sign-in pop-ups, so only there.
+_ISOLATED: Headers = [
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-embedder-policy", b"require-corp"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+# The viewer's codecs are WebAssembly in blob workers, its bundler evaluates strings, its styles are inline.
+_VIEWER_CSP = (
+    b"default-src 'self'; script-src 'self' 'unsafe-eval' 'wasm-unsafe-eval' 'unsafe-inline' blob:; "
+    b"worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    b"connect-src 'self' blob: data:; media-src 'self' blob:; object-src 'none'; base-uri 'self'; "
+    b"form-action 'self'; frame-ancestors 'self'"
+)
+_PAGE_CSP = (
+    b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# The console's components write their own style elements.
+_CONSOLE_CSP = _PAGE_CSP.replace(b"style-src 'self'", b"style-src 'self' 'unsafe-inline'; font-src 'self' data:")
+# Data is never a page: were it opened as one, nothing in it would run.
+_DATA_CSP = b"default-src 'none'; frame-ancestors 'self'; sandbox"
+
+_CSP = b"content-security-policy"
+VIEWER = [*_COMMON, *_ISOLATED, (_CSP, _VIEWER_CSP)]
+DICOMWEB = [*_COMMON, *_ISOLATED, (_CSP, _DATA_CSP)]
+API = [*_COMMON, (_CSP, _DATA_CSP)]
+CONSOLE = [*_COMMON, (_CSP, _CONSOLE_CSP)]
+PAGE = [*_COMMON, (_CSP, _PAGE_CSP)]
+
+_BY_FIRST_PART = {"viewer": VIEWER, "dicom-web": DICOMWEB, "api": API, "console": CONSOLE}
+
+
+class SecurityHeaders:
+    """Add the headers of the part of the site."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        extra = _BY_FIRST_PART.get(scope["path"].split("/", 2)[1] if "/" in scope["path"] else "", PAGE)
+
+        async def send_with(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        await self._app(scope, receive, send_with)

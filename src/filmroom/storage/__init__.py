@@ -1,0 +1,1 @@
+"""Where the bytes are: packs, files, spool, checksums."""

@@ -1,0 +1,1 @@
+"""Kinds of store behind the one seam (storage.ports.BlobStore)."""

@@ -1,0 +1,1 @@
+"""Hospital work: orders and what becomes of them, worklists, performed procedure steps."""
