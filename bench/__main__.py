@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import fnmatch
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(scenario.name for scenario in chosen))
         return 0
     options.folder.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers end with us
     with contextlib.ExitStack() as stack:
         servers = [_started(name, options.folder, stack) for name in options.servers.split(",")]
         bench = Bench(servers, Scale(options.quick, 300 if options.quick else options.archive))

@@ -23,6 +23,7 @@ from filmroom.archive.quiet import QuietWatch
 from filmroom.archive.retrieve import Retrieve
 from filmroom.archive.retrieve_frames import FrameReader
 from filmroom.archive.seriesdoc import SeriesDocuments
+from filmroom.base.allocator import keep_freed_memory
 from filmroom.base.clock import Clock, SystemClock
 from filmroom.base.errors import FilmroomError
 from filmroom.db.embedded import EmbeddedPostgres
@@ -89,6 +90,7 @@ async def open_core(settings: Settings, *, log_from: str = "warning") -> AsyncIt
     ``log_from`` is the lowest level that is logged; FILMROOM_LOG overrides it.
     """
     _log_to_stderr(os.environ.get("FILMROOM_LOG") or log_from)
+    keep_freed_memory()
     clock = SystemClock()
     async with AsyncExitStack() as closing:
         settings.data.mkdir(parents=True, exist_ok=True)

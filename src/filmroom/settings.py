@@ -127,6 +127,25 @@ class ArchiveSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverySettings:
+    """What goes out to other nodes, and storage commitment both ways."""
+
+    retry_hours: float = setting(
+        24.0, help="Hours for which an object is offered again to a destination that is away or full."
+    )
+    commitment_window_s: float = setting(
+        30.0,
+        help="Seconds to wait for objects that are still arriving before a storage commitment request fails for them.",
+    )
+    commitment_retry_hours: float = setting(
+        24.0, help="Hours for which a storage commitment report, or a request of ours, is tried again."
+    )
+    commitment_wait_s: float = setting(
+        5.0, help="Seconds an association on which we asked for storage commitment is kept open for the report."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything an operator can set."""
 
@@ -144,6 +163,7 @@ class Settings:
     hl7: Hl7Settings = field(default_factory=Hl7Settings)
     storage: StorageSettings = field(default_factory=StorageSettings)
     archive: ArchiveSettings = field(default_factory=ArchiveSettings)
+    delivery: DeliverySettings = field(default_factory=DeliverySettings)
 
 
 class BadSetting(ValueError):

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-import struct
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +10,6 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom.dsutils import decode as oracle_decode
 from pynetdicom.dsutils import encode as oracle_encode
-from tests.conformance.test_ps38_association import until
 from tests.fixtures.dimse_archive import MemoryArchive, MemoryObject, device, dimse_server
 from tests.fixtures.dimse_wire import (
     BIG,
@@ -25,6 +24,7 @@ from tests.fixtures.dimse_wire import (
     WirePeer,
     associated,
     request,
+    until,
 )
 
 from filmroom.archive.devices import DevicePolicy
@@ -63,8 +63,6 @@ def identifier(syntax: str = IMPLICIT, **values: Any) -> bytes:
 
 
 def read(data: bytes, syntax: str = IMPLICIT) -> Dataset:
-    import io
-
     return oracle_decode(io.BytesIO(data), syntax == IMPLICIT, syntax != BIG)
 
 
@@ -610,4 +608,3 @@ async def test_two_messages_in_one_write_and_one_in_many() -> None:
             await peer.write(bytes((byte,)))
         assert (await peer.message())[0].status == 0
         assert archive.objects["1.2.3"].data == b"data"
-        assert struct.calcsize(">I") == 4

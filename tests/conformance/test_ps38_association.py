@@ -7,7 +7,7 @@ import time
 
 import pytest
 from tests.fixtures.dimse_archive import MemoryArchive, device, dimse_server
-from tests.fixtures.dimse_wire import CT, EXPLICIT, IMPLICIT, JPEG, Closed, associated, call, connected, request
+from tests.fixtures.dimse_wire import CT, EXPLICIT, IMPLICIT, JPEG, Closed, associated, call, connected, request, until
 
 from filmroom.archive.devices import DevicePolicy
 from filmroom.net.dimse.models import VERIFICATION
@@ -20,13 +20,6 @@ from filmroom.wire.ul.pdu import Abort, AbortSource, AssociateAc, AssociateRj, R
 ECHO = CEchoRq(message_id=1, sop_class=VERIFICATION)
 STORE = CStoreRq(message_id=2, sop_class=CT, sop_uid="1.2.3", has_data=True)
 INVALID = Abort(AbortSource.PROVIDER, AbortReason.INVALID_PARAMETER)
-
-
-async def until(condition: object, deadline_s: float = 5.0) -> None:
-    """Wait for something to become true."""
-    async with asyncio.timeout(deadline_s):
-        while not condition():  # type: ignore[operator]
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +145,14 @@ async def test_a_request_before_a_release_is_still_answered() -> None:
         await peer.write(pdus + ReleaseRq().encode())
         assert (await peer.message())[0] == CEchoRsp(responding_to=1, status=0, sop_class=VERIFICATION)
         assert type(await peer.pdu()).__name__ == "ReleaseRp"
+
+
+async def test_a_release_that_is_followed_by_nonsense_is_aborted() -> None:
+    async with dimse_server() as (listener, _), associated(listener.port) as peer:
+        await peer.write(ReleaseRq().encode() + struct.pack(">BxI", 77, 4))
+        assert await peer.pdu() == Abort(AbortSource.PROVIDER, AbortReason.UNRECOGNIZED_PDU)
+        await peer.close()
+        await until(lambda: not listener.associations)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,8 @@ def test_mutated_files_are_read_or_refused(seed: int) -> None:
         assert meta is not None
         body = data[meta.dataset_offset :]
         header = tap(body, meta.transfer_syntax, len(body) or 1)
-        assert header == tap(body, meta.transfer_syntax, 5)
+        if meta.transfer_syntax != DEFLATED:  # there, damage behind the header shows or not as the inflater reads ahead
+            assert header == tap(body, meta.transfer_syntax, 5)
         if header is not None:
             _index(header)
             _json(body, meta.transfer_syntax)

@@ -26,6 +26,7 @@ from filmroom.net.dimse.errors import (
 )
 from filmroom.net.dimse.limits import ChannelLimits
 from filmroom.net.dimse.models import STUDY_ROOT, VERIFICATION
+from filmroom.net.dimse.outgoing import Originator
 from filmroom.net.dimse.reactor import Reactor
 from filmroom.net.dimse.scu import Association, Peer, Proposal, Received, for_retrieval
 from filmroom.net.dimse.sender import Sender
@@ -306,12 +307,16 @@ async def test_a_peer_that_does_not_answer() -> None:
 
 @pytest.mark.capability("1.0.8")
 async def test_a_peer_that_takes_the_connection_and_says_nothing() -> None:
-    server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    taken: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda reader, writer: taken.append(writer), "127.0.0.1", 0)
     limits = ChannelLimits(response_timeout_s=0.3, artim_timeout_s=0.3)
     async with server:
         peer = Peer("127.0.0.1", server.sockets[0].getsockname()[1], "X")
         with pytest.raises(PeerTimeout):
             await Association.open(peer, [Proposal(VERIFICATION)], calling_ae="US", limits=limits)
+        for writer in taken:
+            writer.close()
+            await writer.wait_closed()
 
 
 async def test_a_peer_that_aborts() -> None:
@@ -330,9 +335,12 @@ async def test_a_peer_that_aborts() -> None:
 @pytest.mark.capability("1.1.17", "1.3.2")
 async def test_we_send_what_it_takes_and_transcode_the_rest() -> None:
     got: list[tuple[str, str]] = []
+    asked_by: set[tuple[str, int]] = set()
 
     def keep(event: Any) -> int:
-        got.append((event.request.AffectedSOPInstanceUID, event.context.transfer_syntax))
+        request = event.request
+        got.append((request.AffectedSOPInstanceUID, event.context.transfer_syntax))
+        asked_by.add((request.MoveOriginatorApplicationEntityTitle, request.MoveOriginatorMessageID))
         return 0 if event.request.AffectedSOPInstanceUID != "1.2.4" else 0xC001
 
     objects = [
@@ -345,7 +353,9 @@ async def test_we_send_what_it_takes_and_transcode_the_rest() -> None:
     limits = ChannelLimits()
     sender = Sender(archive, calling_ae="US", limits=limits, reactor=Reactor.for_timeouts(limits.timeouts_s()))
     with acceptor([(evt.EVT_C_STORE, keep)], {CT: [JPEG, EXPLICIT], MR: [IMPLICIT]}) as peer:
-        results = [sent async for sent in sender.send(device("SCP", peer.port), objects)]
+        sending = sender.send(device("SCP", peer.port), objects, originator=Originator("WORKSTATION", 77))
+        results = [sent async for sent in sending]
     assert [(s.sop_uid, s.status) for s in results] == [("1.2.3", 0), ("1.2.4", 0xC001), ("1.2.5", 0), ("1.2.6", None)]
     assert got == [("1.2.3", JPEG), ("1.2.4", EXPLICIT), ("1.2.5", IMPLICIT)]
+    assert asked_by == {("WORKSTATION", 77)}  # PS3.7 9.1.1.1: (0000,1030) and (0000,1031)
     assert results[3].comment == "the peer takes no objects of this SOP class"

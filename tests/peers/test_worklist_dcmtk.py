@@ -1,4 +1,4 @@
-"""DCMTK at both ends of the worklist: findscu asks us, and its wlmscpfs answers the same queries over the same steps."""
+"""DCMTK at both ends of the worklist: findscu asks, and wlmscpfs answers the same queries over the same steps."""
 
 import asyncio
 import contextlib
@@ -115,7 +115,12 @@ QUERIES: list[tuple[str, ...]] = [
     ("PatientSex=F",),
     ("PatientSex=M",),
     (f"{SPS}ScheduledStationAETitle=CT1", f"{SPS}Modality=CT", f"{SPS}ScheduledProcedureStepStartDate=20260701-"),
-    (f"{SPS}ScheduledStationAETitle=CT1", "PatientName=DOE^*", f"{SPS}ScheduledProcedureStepLocation=Room 1"),
+    (f"{SPS}ScheduledStationAETitle=CT1", "PatientName=DOE^*"),
+]
+# Keys that PS3.4 leaves optional: wlmscpfs gives them back and does not match them.
+WE_MATCH_MORE: list[tuple[str, ...]] = [
+    (f"{SPS}ScheduledProcedureStepLocation=Room 1",),
+    (f"{SPS}ScheduledStationName=CT1NAME", "AccessionNumber=ACC0*"),
 ]
 
 
@@ -130,6 +135,10 @@ async def test_both_servers_find_the_same_steps(clinic: Clinic, tmp_path: Path) 
             theirs = await asyncio.to_thread(ask, tmp_path / f"theirs{number}", reference.port, *keys)
             if steps(ours) != steps(theirs):
                 different[keys] = (steps(ours), steps(theirs))
+        for number, keys in enumerate(WE_MATCH_MORE):
+            ours = await asyncio.to_thread(ask, tmp_path / f"more{number}", clinic.port, *keys)
+            theirs = await asyncio.to_thread(ask, tmp_path / f"fewer{number}", reference.port, *keys)
+            assert set(steps(ours)) < set(steps(theirs)), keys
     assert different == {}
 
 

@@ -66,10 +66,12 @@ export function Table<Row>(props: Props<Row>) {
   );
 
   const tracks = columns.map((column) => column.width).join(" ");
+  // Below this the table scrolls sideways instead of cutting its columns.
+  const narrowest = columns.reduce((sum, column) => sum + Number(/(\d+)px/.exec(column.width)?.[1] ?? 80), 0);
   const filtered = columns.some((column) => column.filter);
   return (
     <div className={classes.table} role="grid" aria-label={props.label} aria-rowcount={rows.length} aria-busy={props.loading}>
-      <div className={classes.head} style={{ gridTemplateColumns: tracks }} role="row">
+      <div className={classes.head} style={{ gridTemplateColumns: tracks, minWidth: narrowest }} role="row">
         {columns.map((column) => (
           <Title key={column.key} column={column} sort={props.sort} onSort={props.onSort} />
         ))}
@@ -81,7 +83,7 @@ export function Table<Row>(props: Props<Row>) {
           ))}
       </div>
       {/* biome-ignore: the grid's body takes the keys */}
-      <div ref={scroller} className={classes.body} role="rowgroup" tabIndex={0} onKeyDown={press} data-testid="rows">
+      <div ref={scroller} className={classes.body} style={{ minWidth: narrowest }} role="rowgroup" tabIndex={0} onKeyDown={press} data-testid="rows">
         {rows.length === 0 && !props.loading && props.empty}
         {rows.length === 0 && props.loading && <Designed.Skeleton rows={12} />}
         <div style={{ height: virtual.getTotalSize(), position: "relative" }}>

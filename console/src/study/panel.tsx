@@ -84,14 +84,17 @@ function Facts({ study }: { study: Dataset }) {
   );
 }
 
+// Modalities whose objects are no images.
+const WITHOUT_PICTURE = new Set(["SR", "KO", "PR", "RTSTRUCT", "RTPLAN", "RTRECORD", "REG", "DOC", "ECG", "HD", "AU", "PLAN"]);
+
 function Series({ study, series, onTags }: { study: string; series: Dataset; onTags: (uid: string) => void }) {
   const { t } = useTranslation();
   const uid = text(series, "0020000E");
-  const [hidden, setHidden] = useState(false);
+  const [hidden, setHidden] = useState(WITHOUT_PICTURE.has(text(series, "00080060")));
   const number = text(series, "00200011");
   return (
     <button type="button" className={classes.series} onClick={() => onTags(uid)} title={t("study.tags")}>
-      {hidden ? <div className={classes.thumb} /> : (
+      {hidden ? <div className={classes.glyph}>{text(series, "00080060")}</div> : (
         <img className={classes.thumb} src={thumbnailOf(study, uid)} alt="" loading="lazy" onError={() => setHidden(true)} />
       )}
       <div style={{ minWidth: 0 }}>

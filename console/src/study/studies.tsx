@@ -60,6 +60,8 @@ export function Studies() {
     { key: "series", title: t("study.series"), width: "64px", numeric: true, cell: (row) => text(row, "00201206") },
     { key: "images", title: t("study.images"), width: "72px", numeric: true, cell: (row) => text(row, "00201208") },
   ];
+  // Beside an open study there is room for what tells studies apart; the rest stands in the panel.
+  const shown = selected ? columns.filter((column) => !["sex", "age", "time", "accession", "series"].includes(column.key)) : columns;
   const empty = filtered ? (
     <Designed.Empty
       title={t("study.noMatch")}
@@ -98,7 +100,7 @@ export function Studies() {
         ) : (
           <Table
             label={t("room.studies")}
-            columns={columns}
+            columns={shown}
             rows={rows}
             rowKey={uidOf}
             selected={selected}

@@ -20,7 +20,15 @@ CACHE_S = 1.0
 # Strangers that keep calling must not fill the memory.
 MAX_CACHED = 10_000
 
-SERVICES = frozenset({"echo", "store", "find", "move", "get", "worklist", "mpps"})
+SERVICES = frozenset({"echo", "store", "find", "move", "get", "worklist", "mpps", "commit"})
+
+# Where a device takes the report of a storage commitment: ``auto`` on the association of its request while that stands
+# and else on a new one, ``new`` always on a new one, ``same`` never on a new one.
+COMMIT_MODES = frozenset({"auto", "new", "same"})
+
+# What must be true of an object before it counts as committed, each with what comes before it: its row is there, its
+# blob is there, the blob is long enough, its bytes have the digest they were received with.
+COMMIT_CHECKS = ("row", "exists", "size", "digest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,8 @@ class DevicePolicy:
     ``services``: of SERVICES. ``check_host``: its calls must come from its registered host. ``lenient_relational``:
     unique keys above the level may be missing without being negotiated (PS3.4 C.4.1.2.2.1). ``destinations``: AE
     titles it may name in C-MOVE; None for every registered one. ``strict_mpps``: what PS3.4 table F.7.2-1 demands of
-    its performed procedure steps is demanded; otherwise only what they cannot do without.
+    its performed procedure steps is demanded; otherwise only what they cannot do without. ``commit``: one of
+    COMMIT_MODES. ``commit_check``: one of COMMIT_CHECKS.
     """
 
     services: frozenset[str] = SERVICES
@@ -82,9 +91,12 @@ class DevicePolicy:
     destinations: frozenset[str] | None = None
     worklist: WorklistPolicy = field(default_factory=WorklistPolicy)
     strict_mpps: bool = False
+    commit: str = "auto"
+    commit_check: str = "digest"
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "DevicePolicy":
+        mode, check = row.get("commit"), row.get("commit_check")
         destinations = row.get("destinations")
         return cls(
             services=SERVICES & frozenset(row.get("services", SERVICES)),
@@ -93,6 +105,8 @@ class DevicePolicy:
             destinations=None if destinations is None else frozenset(destinations),
             worklist=WorklistPolicy.from_row(row.get("worklist", {})),
             strict_mpps=bool(row.get("strict_mpps", False)),
+            commit=mode if mode in COMMIT_MODES else "auto",
+            commit_check=check if check in COMMIT_CHECKS else "digest",
         )
 
     def to_row(self) -> dict[str, Any]:
@@ -110,6 +124,10 @@ class DevicePolicy:
             row["worklist"] = worklist
         if self.strict_mpps:
             row["strict_mpps"] = True
+        if self.commit != "auto":
+            row["commit"] = self.commit
+        if self.commit_check != "digest":
+            row["commit_check"] = self.commit_check
         return row
 
 

@@ -2,7 +2,9 @@
 
 Two desks in a row: at the first the bytes of a batch become durable with one sync, at the second its rows with one
 statement, and then it is answered. Each takes all that waits before it as soon as it is free. So a busy archive pays
-for a sync and for a commit once per batch, the two go on side by side, and an object that comes alone waits for nobody.
+for a sync and for a commit once per batch, and an object that comes alone waits for nobody. Small objects wait a moment
+for company: a batch costs as much as forty of them, and their senders come back in step with the answers
+(docs/decisions/0010-ingest.md).
 """
 
 import asyncio
@@ -11,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import structlog
@@ -38,6 +40,9 @@ log = structlog.get_logger()
 # A batch is as large as a disk likes to be fed; more only makes the first of it wait longer.
 BATCH_OBJECTS = 256
 BATCH_BYTES = 16 * 2**20
+# A batch smaller than this is worth waiting for company, for so long; a larger one keeps the disk busy by itself.
+COMPANY_BYTES = 512 * 1024
+COMPANY_S = 0.002
 # Series in progress at one time, with room: forgetting one costs a longer statement.
 REMEMBERED_SERIES = 4096
 ATTEMPTS = 4
@@ -106,12 +111,16 @@ class Desk:
         self._quarantine = quarantine
         self._feed = feed
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
         self._packs = online.pack_writer()
         self._thread = ThreadPoolExecutor(1, "filing")
         self._waiting: list[Arrival] = []  # before the first desk
         self._written: list[Arrival] = []  # before the second
         self._writing = False
         self._indexing = False
+        self._expected = 0  # arrivals that will wait before the first desk once all who had an answer are back
+        self._patience_over = False
+        self._timer: asyncio.TimerHandle | None = None
         self._under_way: set[str] = set()  # SOP Instance UIDs
         self._work: set[asyncio.Task[None]] = set()
         self._series: OrderedDict[bytes, _Series] = OrderedDict()
@@ -128,21 +137,40 @@ class Desk:
 
     async def stop(self) -> None:
         """Finish what is under way and close the pack."""
-        while self._work:
-            await asyncio.gather(*self._work, return_exceptions=True)
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._packs.close)
+        while self._work or self._waiting:
+            await asyncio.gather(asyncio.sleep(COMPANY_S), *self._work, return_exceptions=True)
+        await self._loop.run_in_executor(self._thread, self._packs.close)
         self._thread.shutdown(wait=False)
 
     def _pump(self) -> None:
-        if self._waiting and not self._writing and (batch := self._take_batch()):
+        if self._waiting and not self._writing and not self._better_wait() and (batch := self._take_batch()):
             self._writing = True
             self._run(self._write_batch(batch))
         if self._written and not self._indexing:
             self._indexing = True
             self._run(self._index_what_is_written())
 
+    def _better_wait(self) -> bool:
+        """Whether those that wait should wait for more."""
+        enough = not self._indexing and len(self._waiting) >= self._expected
+        large = self._waiting[0].size_bytes * len(self._waiting) >= COMPANY_BYTES
+        if enough or large or self._patience_over:
+            self._patience_over = False
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            return False
+        if self._timer is None:
+            self._timer = self._loop.call_later(COMPANY_S, self._lose_patience)
+        return True
+
+    def _lose_patience(self) -> None:
+        self._timer = None
+        self._patience_over = True
+        self._pump()
+
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = self._loop.create_task(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
@@ -170,7 +198,7 @@ class Desk:
                 await self._await_database()
             rest = await self._set_apart_known(batch, self._thread)
             if rest:
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._write, rest)
+                await self._loop.run_in_executor(self._thread, self._write, rest)
                 self._written += rest
         self._writing = False
         self._over(batch)
@@ -196,8 +224,9 @@ class Desk:
             async with self._answering(batch):
                 await self._index(batch)
             self._over(batch)
-            self._pump()
+            self._expected = len(batch) + len(self._waiting)
         self._indexing = False
+        self._pump()
 
     def _over(self, batch: Sequence[Arrival]) -> None:
         """Those that have their answer are not under way any more."""
@@ -240,7 +269,7 @@ class Desk:
         if not known:
             return batch
         again = [arrival for arrival in doubtful if arrival.sop_uid in known]
-        here = await asyncio.get_running_loop().run_in_executor(thread, self._examine, again, known)
+        here = await self._loop.run_in_executor(thread, self._examine, again, known)
         rest = [arrival for arrival in batch if arrival.sop_uid not in known]
         for arrival, present in zip(again, here, strict=True):
             found = known[arrival.sop_uid]
@@ -267,7 +296,7 @@ class Desk:
         for arrival in again:
             _digest(arrival)
             where = known[arrival.sop_uid].where
-            present.append(where is not None and self._blobs.present(where))
+            present.append(where is not None and self._blobs.present(BlobRange(*where)))
         return present
 
     # -- bytes -------------------------------------------------------------------------------------------------------
@@ -393,7 +422,8 @@ class Desk:
         assert arrival.replaces is not None
         assert arrival.place is not None
         async with self._database.transaction() as tx:
-            await index.replace_bytes(tx, arrival.replaces.pk, arrival.place, _blob_digest(arrival), len(arrival.head))
+            where = index.Place(*astuple(arrival.place))
+            await index.replace_bytes(tx, arrival.replaces.pk, where, _blob_digest(arrival), len(arrival.head))
         arrival.settle(Stored.ALREADY, "its lost bytes were restored")
 
     # -- exceptions --------------------------------------------------------------------------------------------------

@@ -1,8 +1,12 @@
 """What the archive needs from its own other parts and from outside, as small protocols."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Protocol
 
+from filmroom.archive.commitment_model import Result, Transaction
+from filmroom.archive.devices import Device
+from filmroom.archive.retrieve import Located
+from filmroom.base.errors import Retry
 from filmroom.storage.spool import SpoolFile
 
 
@@ -24,4 +28,49 @@ class Quarantining(Protocol):
         digest: bytes = b"",
     ) -> int:
         """Keep the bytes (``spool``, or else ``parts``) durably with the reason; the entry's id."""
+        ...
+
+
+class SentObject(Protocol):
+    """What became of one object on its way out.
+
+    ``status`` is the destination's answer, None when there was none; then ``retry`` says whether to try again, and
+    ``away`` that there was no association to send it on.
+    """
+
+    @property
+    def sop_uid(self) -> str: ...
+    @property
+    def status(self) -> int | None: ...
+    @property
+    def comment(self) -> str: ...
+    @property
+    def retry(self) -> Retry: ...
+    @property
+    def away(self) -> bool: ...
+
+
+class ObjectSender(Protocol):
+    """Sends objects to a device: in order, one result for each. Closing the iterator stops."""
+
+    def send(
+        self, to: Device, items: Sequence[Located], *, pace: Callable[[int], Awaitable[None]] | None = None
+    ) -> AsyncGenerator[SentObject, None]: ...
+
+
+class CommitmentPeer(Protocol):
+    """Speaks to devices about storage commitment, on associations opened for that. Both answer the peer's status.
+
+    Raises FilmroomError when there is none.
+    """
+
+    async def ask(self, to: Device, our_ae: str, transaction: Transaction) -> int: ...
+    async def report(self, to: Device, our_ae: str, result: Result) -> int: ...
+
+
+class OpenLines(Protocol):
+    """The associations on which storage commitment was asked of us."""
+
+    async def report(self, peer: str, result: Result) -> bool:
+        """Report on the association of the request; False when it does not stand, or the peer did not answer."""
         ...

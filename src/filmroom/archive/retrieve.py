@@ -13,7 +13,7 @@ from typing import Any
 from filmroom.archive import pixeltasks
 from filmroom.archive.pixelpool import PixelPool
 from filmroom.archive.pixeltasks import StoredData
-from filmroom.base.errors import FilmroomError, NotFound, Unsupported
+from filmroom.base.errors import FilmroomError, NotFound, NotReadable, Unsupported
 from filmroom.db.pool import Database
 from filmroom.db.queries import load
 from filmroom.dicom.part10 import write_meta
@@ -145,18 +145,18 @@ class Retrieve:
     async def handout(self, item: Located, acceptable: Sequence[str] = (ANY,)) -> Handout:
         """The data set (no file header) in the stored transfer syntax if that is acceptable, else in the best that is.
 
-        Raises Unsupported when the object can be written in none of them without loss.
+        Raises Unsupported when the object can be written in none of them without loss, NotReadable when it is broken.
         """
         if ANY in acceptable or item.transfer_syntax in acceptable:
             where = item.dataset
             return Handout(item.transfer_syntax, where.size_bytes, self._blobs.stream(where), where)
-        reason = "none of the transfer syntaxes offered can be written"
+        fault: FilmroomError = Unsupported("none of the transfer syntaxes offered can be written")
         for target in targets(item.transfer_syntax, acceptable):
             try:
                 return await self._rewritten(item, target)
-            except Unsupported as error:
-                reason = str(error)
-        raise Unsupported(reason)
+            except (Unsupported, NotReadable) as error:
+                fault = error  # another one may do
+        raise fault
 
     async def file(self, item: Located, acceptable: Sequence[str] = (ANY,), *, source_ae: str = "") -> Handout:
         """The same as a Part 10 file; as it was filed when the stored transfer syntax is acceptable."""

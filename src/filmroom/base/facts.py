@@ -45,6 +45,35 @@ class InstancesDeleted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryEnded(Fact):
+    """Everything of a delivery to another node was sent, failed for good, or was called off (``state``)."""
+
+    delivery_id: int
+    destination: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitmentReported(Fact):
+    """A device was told what became of its storage commitment request."""
+
+    commitment_id: int
+    peer: str
+    committed: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitmentAnswered(Fact):
+    """A peer said which of the objects that we asked about it keeps."""
+
+    commitment_id: int
+    peer: str
+    committed: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderScheduled(Fact):
     """An order was placed, with all its procedures and steps."""
 

@@ -104,6 +104,11 @@ async def cancel(database: Database, pk: int, at: datetime) -> bool:
         return await _sql.cancel.value(connection, pk=pk, now=at) is not None
 
 
+async def hasten(tx: Connection, queue: str, at: datetime) -> None:
+    """Whatever waits in a queue for another attempt may begin at once: what it waited for has come about."""
+    await _sql.hasten.run(tx, queue=queue, now=at)
+
+
 def retry_after_s(attempt: int) -> float:
     """Seconds before the next attempt: doubling, with a ceiling."""
     return float(min(FIRST_RETRY_S * 2 ** min(attempt - 1, 20), LONGEST_RETRY_S))
@@ -123,9 +128,13 @@ class Worker:
         concurrency: int = 2,
         lease_s: float = LEASE_S,
         look_every_s: float = LOOK_EVERY_S,
+        gate: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``gate`` is asked before each job is claimed: while it says no, none is."""
         self._database = database
         self._handlers = dict(handlers)
+        self._gate = gate
+        self._news = asyncio.Event()
         self._clock = clock
         self._name = name
         self._queue = queue
@@ -144,10 +153,14 @@ class Worker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
+    def wake(self) -> None:
+        """There may be a job: look at once."""
+        self._news.set()
+
     async def _work(self, worker: str) -> None:
         while True:
             try:
-                job = await self._claim(worker)
+                job = await self._claim(worker) if self._gate() else None
                 if job is not None:
                     await self._do(job, worker)
                     continue
@@ -155,7 +168,12 @@ class Worker:
                 log.warning("no work while the database is away", reason=str(fault))
             except Exception:
                 log.exception("the worker stumbled")
-            await asyncio.sleep(self._look_every_s)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        self._news.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), self._look_every_s)
 
     async def _claim(self, worker: str) -> Job | None:
         now = self._clock.now()

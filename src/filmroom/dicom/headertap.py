@@ -334,6 +334,8 @@ class HeaderTap:
     def _next_item(self, data: bytes, position: int, end: int) -> int:
         """Between items: the next item, or the end of the sequence."""
         layout = self._layout
+        key: int
+        length: int
         key, length = layout.implicit(data, position)
         if key == layout.item:
             if length != UNDEFINED:

@@ -135,7 +135,9 @@ def _jpeg_lossless(array: Pixels, pixels: PixelFormat, syntax: str, how: Coding,
 
 
 def _jpeg_ls(array: Pixels, pixels: PixelFormat, syntax: str, how: Coding, options: EncodeOptions) -> Encoded:
-    data = imagecodecs.jpegls_encode(_unsigned(array), level=options.near if how.lossy else 0)
+    plain = _unsigned(array)
+    # Noise grows when it is coded; the codec's own guess of the room it needs is too small then.
+    data = imagecodecs.jpegls_encode(plain, level=options.near if how.lossy else 0, out=plain.nbytes * 2 + 4096)
     return Encoded(bytes(data), pixels)
 
 

@@ -10,7 +10,6 @@ import asyncpg
 from filmroom.base.errors import FilmroomError, NoSpace, Retry, Unavailable
 from filmroom.db.pool import LOST, Connection
 from filmroom.db.queries import load
-from filmroom.storage.model import BlobRange
 
 _sql = load("filmroom.index", "ingest.sql")
 
@@ -101,6 +100,15 @@ class Filed:
     series: dict[int, FoundSeries | None]
 
 
+class Place(NamedTuple):
+    """Where a copy is: the fields of storage.model.BlobRange, as columns of ``location``."""
+
+    store: str
+    key: str
+    start: int
+    size_bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """An object that the index has; ``where`` is its copy in this store."""
@@ -108,7 +116,7 @@ class Known:
     pk: int
     digest: bytes
     state: str
-    where: BlobRange | None
+    where: Place | None
 
 
 async def file_objects(
@@ -166,9 +174,7 @@ async def known_objects(connection: Connection, store: str, sop_uids: Sequence[s
     return {row["sop_uid"]: Known(row["pk"], row["digest"], row["state"], _where(row)) for row in rows}
 
 
-async def replace_bytes(
-    connection: Connection, pk: int, where: BlobRange, blob_digest: bytes, dataset_offset: int
-) -> None:
+async def replace_bytes(connection: Connection, pk: int, where: Place, blob_digest: bytes, dataset_offset: int) -> None:
     """An object whose bytes were lost has come again, and is at ``where`` now."""
     await _sql.replace_location.run(
         connection,
@@ -189,7 +195,7 @@ async def has_objects(connection: Connection, store: str) -> bool:
     return bool(await _sql.any_location.value(connection, store=store))
 
 
-def _where(row: Any) -> BlobRange | None:
+def _where(row: Any) -> Place | None:
     if row["key"] is None:
         return None
-    return BlobRange(row["store"], row["key"], row["start"], row["size_bytes"])
+    return Place(row["store"], row["key"], row["start"], row["size_bytes"])

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from filmroom.dicom.dates import date_value, time_value
-from filmroom.dicom.dictionary import vr_of
+from filmroom.dicom.dictionary import keyword_of, vr_of
 from filmroom.dicom.question import JsonDataset, hex_key
 
 STATUS: Final = 0x00400252
@@ -158,15 +158,15 @@ def judge_creation(given: JsonDataset, *, strict: bool = False) -> Judged:
     if strict:
         missing += [tag for tag, row in TABLE.items() if row.create == "2" and hex_key(tag) not in given]
     if missing:
-        return Judged(given, Finding(Fault.MISSING, tuple(missing), f"{len(missing)} required attributes missing"))
+        return Judged(given, Finding(Fault.MISSING, tuple(missing), _named("missing", missing)))
     empty = [tag for tag, row in TABLE.items() if row.create == "1" and not _has_value(given, tag)]
     if empty:
-        return Judged(given, Finding(Fault.MISSING_VALUE, tuple(empty), "required attributes without value"))
+        return Judged(given, Finding(Fault.MISSING_VALUE, tuple(empty), _named("no value", empty)))
     if status_of(given) is not PerformedStatus.IN_PROGRESS:
         return Judged(given, Finding(Fault.BAD_VALUE, (STATUS,), "a step is created IN PROGRESS"))
     inner = _items_lack(given, SCHEDULED, "1") + (_items_lack(given, SERIES, "1") if strict else ())
     if inner:
-        return Judged(given, Finding(Fault.MISSING_VALUE, inner, "a sequence item lacks a required attribute"))
+        return Judged(given, Finding(Fault.MISSING_VALUE, inner, _named("item lacks a value", inner)))
     whole = {hex_key(tag): {"vr": vr_of(tag)} for tag, row in TABLE.items() if row.create == "2"} | given
     return _without_bad_values(whole)
 
@@ -188,13 +188,13 @@ def judge_change(kept: JsonDataset, given: JsonDataset, *, strict: bool = False)
     whole = {**kept, **judged.attributes}
     finding = judged.finding
     if foreign:
-        finding = Finding(Fault.NOT_SETTABLE, foreign, "attributes of the creation cannot be set")
+        finding = Finding(Fault.NOT_SETTABLE, foreign, _named("not set", foreign))
     if judged.finding is not None and not judged.taken:
         return Judged(kept, judged.finding)
     if status_of(whole) in FINAL and (lack := _final_lack(whole)):
         if strict:
-            return Judged(kept, Finding(Fault.MISSING_VALUE, lack, "required in the final state"))
-        finding = Finding(Fault.OUT_OF_RANGE, lack, "required in the final state, and missing")
+            return Judged(kept, Finding(Fault.MISSING_VALUE, lack, _named("final state needs", lack)))
+        finding = Finding(Fault.OUT_OF_RANGE, lack, _named("final state needs", lack))
     return Judged(whole, finding)
 
 
@@ -205,6 +205,11 @@ def status_of(dataset: JsonDataset) -> PerformedStatus | None:
         return PerformedStatus(str(values[0]).strip())
     except ValueError:
         return None
+
+
+def _named(what: str, tags: Iterable[int]) -> str:
+    """An error comment that says which attributes are meant, for whoever reads the modality's log."""
+    return f"{what}: {', '.join(map(keyword_of, tags))}"
 
 
 def _own(given: JsonDataset) -> JsonDataset:
@@ -239,9 +244,9 @@ def _without_bad_values(dataset: JsonDataset) -> Judged:
         return Judged(dataset)
     vital = tuple(tag for tag in bad if tag in TABLE and TABLE[tag].create == "1")
     if vital:
-        return Judged(dataset, Finding(Fault.BAD_VALUE, vital, "not a date or time"))
+        return Judged(dataset, Finding(Fault.BAD_VALUE, vital, _named("bad value", vital)))
     kept = {name: {"vr": one["vr"]} if int(name, 16) in bad else one for name, one in dataset.items()}
-    return Judged(kept, Finding(Fault.OUT_OF_RANGE, tuple(bad), "not a date or time; left empty"))
+    return Judged(kept, Finding(Fault.OUT_OF_RANGE, tuple(bad), _named("left empty", bad)))
 
 
 def _is_good(element: Mapping[str, object]) -> bool:

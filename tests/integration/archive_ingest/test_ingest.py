@@ -339,3 +339,22 @@ async def test_feeding_a_broken_stream_needs_no_more_memory_than_a_good_one(rig:
     outcome = await feed_in(incoming, bytes(20 << 20), 1 << 20)
     assert outcome.result is Stored.QUARANTINED
     assert rig.ingest.held_bytes == 0
+
+
+@pytest.mark.capability("1.1.4")
+async def test_objects_that_come_together_are_filed_together_and_one_alone_does_not_wait(rig: Rig) -> None:
+    one, *rest = objects("tiny", study(), 41)
+    await rig.store(one)
+    before = await feed.head(rig.database)
+    await rig.store_all(rest)
+    assert await feed.head(rig.database) - before <= 4
+    assert rig.ingest.desk._timer is None
+
+
+async def test_stopping_files_what_has_arrived(database: Database, tmp_path: Path) -> None:
+    sent = list(objects("tiny", study(), 9))
+    async with taking_in(database, tmp_path) as rig:
+        await rig.store_all(sent[:3])
+        waiting = [asyncio.ensure_future(rig.store(each)) for each in sent[3:]]
+        await asyncio.sleep(0)
+    assert {(await each).result for each in waiting} == {Stored.NEW}

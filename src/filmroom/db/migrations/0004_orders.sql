@@ -67,7 +67,7 @@ CREATE INDEX scheduled_step_day ON scheduled_step (start_date, start_time, pk);
 -- What worklists show: the open steps stay few however many years of done ones lie beside them.
 CREATE INDEX scheduled_step_open ON scheduled_step (start_date, start_time, pk)
     WHERE status IN ('SCHEDULED', 'ARRIVED', 'READY', 'STARTED', 'DEPARTED');
-CREATE INDEX scheduled_step_stations ON scheduled_step USING gin (stations)
+CREATE INDEX scheduled_step_stations ON scheduled_step USING gin (stations) WITH (fastupdate = off)
     WHERE status IN ('SCHEDULED', 'ARRIVED', 'READY', 'STARTED', 'DEPARTED');
 
 -- A modality performed procedure step (PS3.4 annex F). ``attributes`` is the whole object as DICOM JSON.

@@ -43,3 +43,7 @@ UPDATE job SET state = 'cancelled', finished_at = :now WHERE pk = :pk AND state 
 -- name: get
 SELECT pk, kind, body, queue, principal, state, due_at, attempts, progress, last_error, created_at, finished_at
 FROM job WHERE pk = :pk;
+
+-- name: hasten
+UPDATE job SET due_at = :now::timestamptz
+WHERE queue = :queue AND state = 'waiting' AND attempts > 0 AND due_at > :now::timestamptz;

@@ -33,6 +33,7 @@ from filmroom.wire.ul.states import State
 log = structlog.get_logger()
 
 NO_LIMIT = 0xFFFFFFFF
+_RELEASE_ASKED = frozenset({State.STA8, State.STA9, State.STA10, State.STA12})
 
 
 class ChannelUser(Protocol):
@@ -129,7 +130,9 @@ class Channel(asyncio.BufferedProtocol):
         self._perform(self._layer.release())
 
     def answer_release(self) -> None:
-        self._perform(self._layer.answer_release())
+        """Agree to the peer's release, unless it has gone on to something else since it asked."""
+        if self._layer.state in _RELEASE_ASKED:
+            self._perform(self._layer.answer_release())
 
     def abort(self, comment: str = "", reason: AbortReason | None = None) -> None:
         """Abort by the user, or by the provider when a ``reason`` is given. Nothing happens on a closed channel."""

@@ -18,7 +18,7 @@ from filmroom.net.dimse.line import Answer, Call, Exchange, Intake, Providers, R
 from filmroom.wire.dimse import status
 from filmroom.wire.dimse.assembler import Command, Data
 from filmroom.wire.dimse.fragments import Parts, command_parts, data_parts, piece_size
-from filmroom.wire.dimse.messages import CCancelRq, Message, Request, Response
+from filmroom.wire.dimse.messages import CCancelRq, Message, NEventReportRq, Request, Response
 from filmroom.wire.ul.items import AbortReason
 from filmroom.wire.ul.negotiation import Agreement, Context
 
@@ -154,7 +154,8 @@ class Dialogue:
         request, context = exchange.request, exchange.context
         if request.message_id in self._operations:
             return Refused(exchange, status.DUPLICATE_INVOCATION)
-        if not context.we_serve:
+        # A notification comes from the SCP; one that did not negotiate its role is understood all the same.
+        if not (context.we_serve or isinstance(request, NEventReportRq)):
             return Refused(exchange, status.SOP_CLASS_NOT_SUPPORTED, "role not negotiated")
         provider = self._providers(request, context)
         if provider is None:

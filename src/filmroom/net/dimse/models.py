@@ -8,6 +8,8 @@ from filmroom.dicom.question import Level
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
 MODALITY_WORKLIST: Final = "1.2.840.10008.5.1.4.31"
+COMMITMENT: Final = "1.2.840.10008.1.20.1"
+COMMITMENT_INSTANCE: Final = "1.2.840.10008.1.20.1.1"  # the one there is, PS3.4 J.3.5
 MPPS: Final = "1.2.840.10008.3.1.2.3.3"
 MPPS_RETRIEVE: Final = "1.2.840.10008.3.1.2.3.4"
 

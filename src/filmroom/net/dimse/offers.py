@@ -9,6 +9,7 @@ from filmroom.base.ids import IMPLEMENTATION_CLASS_UID, is_uid
 from filmroom.dicom.sopclass import STORAGE_SOP_CLASSES
 from filmroom.dicom.transfersyntax import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, TRANSFER_SYNTAXES, TransferSyntax
 from filmroom.net.dimse.models import (
+    COMMITMENT,
     FIND_MODELS,
     GET_MODELS,
     MODALITY_WORKLIST,
@@ -62,6 +63,9 @@ def offers(policy: DevicePolicy, *, accept_unknown: bool) -> Callable[[str], Off
                 return Offer(transfer_syntaxes=PLAIN_SYNTAXES, permitted=service in allowed, extended=answer)
         if sop_class in (MPPS, MPPS_RETRIEVE):
             return Offer(transfer_syntaxes=PLAIN_SYNTAXES, permitted="mpps" in allowed)
+        if sop_class == COMMITMENT:
+            # Asked by a requestor as SCU, and answered, when we were who asked, by one as SCP (PS3.4 J.3.3.1.3).
+            return Offer(transfer_syntaxes=PLAIN_SYNTAXES, requestor_scp=True, permitted="commit" in allowed)
         if is_stored(sop_class, accept_unknown=accept_unknown):
             return Offer(
                 transfer_syntaxes=STORE_SYNTAXES,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from filmroom.base.errors import FilmroomError, Unsupported
+from filmroom.base.errors import FilmroomError, Retry, Unsupported
 from filmroom.net.dimse.errors import BadAnswer
 from filmroom.net.dimse.line import Line
 from filmroom.net.dimse.ports import Handout, Located, Retrieve
@@ -33,12 +33,15 @@ class Originator:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of one object. ``status`` is the peer's, or None when it never got that far."""
+    """What became of one object. ``status`` is the peer's, or None when it never got that far; then ``retry`` says
+    whether to try again, and ``away`` that there was no association to send it on."""
 
     sop_class: str
     sop_uid: str
     status: int | None
     comment: str = ""
+    retry: Retry = Retry.NEVER
+    away: bool = False
 
     @property
     def outcome(self) -> StatusClass:
@@ -79,7 +82,8 @@ async def send_objects(
             if isinstance(ready, _Ready):
                 yield await _send(line, item, ready, originator)
             else:
-                yield Sent(item.sop_class, item.sop_uid, None, str(ready) or type(ready).__name__)
+                retry = getattr(ready, "retry", Retry.NEVER)
+                yield Sent(item.sop_class, item.sop_uid, None, str(ready) or type(ready).__name__, retry)
 
 
 async def _send(line: Line, item: Located, ready: _Ready, originator: Originator | None) -> Sent:

@@ -14,7 +14,7 @@ from filmroom.net.dimse.channel import Channel
 from filmroom.net.dimse.dialogue import Dialogue
 from filmroom.net.dimse.errors import AssociationLost, AssociationRejected, BadAnswer, PeerTimeout, PeerUnreachable
 from filmroom.net.dimse.limits import ChannelLimits
-from filmroom.net.dimse.line import Answer, Call, Exchange, Intake
+from filmroom.net.dimse.line import Answer, Call, Exchange, Intake, Provider, Providers
 from filmroom.net.dimse.models import VERIFICATION
 from filmroom.net.dimse.offers import implementation
 from filmroom.net.dimse.reactor import Reactor
@@ -39,6 +39,7 @@ from filmroom.wire.ul.items import Extended, ProposedContext, Role, UserInformat
 from filmroom.wire.ul.machine import Aborted, Side
 from filmroom.wire.ul.negotiation import Context, agreement
 from filmroom.wire.ul.pdu import AssociateAc, AssociateRj, AssociateRq
+from filmroom.wire.ul.states import State
 
 PLAIN: Final = (EXPLICIT_LE, IMPLICIT_LE)
 
@@ -83,11 +84,17 @@ class Association:
     """
 
     def __init__(
-        self, limits: ChannelLimits, reactor: Reactor, request: AssociateRq, receiver: Receiver | None
+        self,
+        limits: ChannelLimits,
+        reactor: Reactor,
+        request: AssociateRq,
+        receiver: Receiver | None,
+        providers: Providers | None = None,
     ) -> None:
         self.dialogue: Dialogue | None = None
         self._request = request
         self._receiver = receiver
+        self._providers = providers
         self._limits = limits
         self._opened: asyncio.Future[None] = reactor.loop.create_future()
         self._released: asyncio.Future[None] = reactor.loop.create_future()
@@ -105,11 +112,12 @@ class Association:
         limits: ChannelLimits | None = None,
         reactor: Reactor | None = None,
         receiver: Receiver | None = None,
+        providers: Providers | None = None,
     ) -> "Association":
-        """Call a peer. Raises PeerUnreachable, AssociationRejected, AssociationLost, PeerTimeout."""
+        """Call a peer; ``providers`` serve what it asks on this association, beside C-STORE. Raises PeerUnreachable, AssociationRejected, AssociationLost, PeerTimeout."""
         limits = limits or ChannelLimits()
         reactor = reactor or Reactor.for_timeouts(limits.timeouts_s())
-        association = cls(limits, reactor, _request(peer, proposals, calling_ae, limits), receiver)
+        association = cls(limits, reactor, _request(peer, proposals, calling_ae, limits), receiver, providers)
         try:
             await asyncio.wait_for(
                 reactor.loop.create_connection(lambda: association.channel, peer.host, peer.port),
@@ -194,7 +202,7 @@ class Association:
 
     async def release(self) -> None:
         """Release in good order; abort when the peer does not agree in time."""
-        if self.channel.established:
+        if self.channel.state is State.STA6:
             self.channel.release()
             try:
                 await self._released
@@ -275,8 +283,10 @@ class Association:
                 future.set_exception(error)
                 future.exception()  # whoever waits sees it; nobody waiting is no fault
 
-    def _provider(self, request: Request, context: Context) -> "Association | None":
-        return self if isinstance(request, CStoreRq) and self._receiver is not None else None
+    def _provider(self, request: Request, context: Context) -> Provider | None:
+        if isinstance(request, CStoreRq):
+            return self if self._receiver is not None else None
+        return self._providers(request, context) if self._providers is not None else None
 
     def begin(self, exchange: Exchange) -> Intake:
         """An object comes in for our C-GET."""

@@ -6,11 +6,13 @@ from contextlib import aclosing
 import structlog
 
 from filmroom.archive.devices import Device
+from filmroom.base.errors import Retry
 from filmroom.base.limits import MAX_PRESENTATION_CONTEXTS
 from filmroom.dicom.transfersyntax import EXPLICIT_LE, IMPLICIT_LE
 from filmroom.net.dimse.errors import AssociationLost, AssociationRejected, PeerUnreachable
 from filmroom.net.dimse.limits import ChannelLimits
 from filmroom.net.dimse.outgoing import Originator, Sent, send_objects
+from filmroom.net.dimse.pacing import Pace, Paced
 from filmroom.net.dimse.ports import Located, Retrieve
 from filmroom.net.dimse.reactor import Reactor
 from filmroom.net.dimse.scu import Association, Peer, Proposal
@@ -31,27 +33,32 @@ class Sender:
         self._reactor = reactor
 
     async def send(
-        self, to: Device, items: Sequence[Located], *, originator: Originator | None = None
+        self, to: Device, items: Sequence[Located], *, originator: Originator | None = None, pace: Pace | None = None
     ) -> AsyncGenerator[Sent, None]:
-        """Send in order; exactly one result per object, failures included. Close the iterator to stop early."""
+        """Send in order; exactly one result per object, failures included. Close the iterator to stop early.
+
+        ``pace`` is awaited with the bytes that are about to go: it holds them back where a line must not be filled.
+        """
+        retrieve = self._retrieve if pace is None else Paced(self._retrieve, pace)
         for batch in batches(items):
-            async with aclosing(self._send_batch(to, batch, originator)) as results:
+            async with aclosing(self._send_batch(to, batch, originator, retrieve)) as results:
                 async for sent in results:
                     yield sent
 
     async def _send_batch(
-        self, to: Device, items: Sequence[Located], originator: Originator | None
+        self, to: Device, items: Sequence[Located], originator: Originator | None, retrieve: Retrieve
     ) -> AsyncGenerator[Sent, None]:
         """Over one association, or more when it is lost: what was in progress then has failed, the rest goes on."""
         done = losses = 0
         while done < len(items):
-            trouble = ""
+            trouble, opened = "", False
             left = items[done:]
             try:
                 async with (
                     await self._open(to, left) as association,
-                    aclosing(send_objects(association.line, self._retrieve, left, originator)) as results,
+                    aclosing(send_objects(association.line, retrieve, left, originator)) as results,
                 ):
+                    opened = True
                     async for sent in results:
                         done, losses = done + 1, 0
                         yield sent
@@ -65,7 +72,9 @@ class Sender:
             given_up = items[done:] if losses >= MAX_LOSSES else items[done : done + 1]
             for item in given_up:
                 done += 1
-                yield Sent(item.sop_class, item.sop_uid, None, trouble)
+                retry = Retry.UNSURE if opened else Retry.SAFE
+                yield Sent(item.sop_class, item.sop_uid, None, trouble, retry, away=not opened)
+                opened = False  # only the first of them may have left
 
     async def _open(self, to: Device, items: Sequence[Located]) -> Association:
         peer = Peer(to.host, to.port, to.ae_title)

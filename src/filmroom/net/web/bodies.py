@@ -54,7 +54,7 @@ async def whole(request: Request, *, most_bytes: int) -> bytes:
 
 async def json_object(request: Request, *, most_bytes: int) -> dict[str, Any]:
     """A JSON object sent as application/json. Raises NotReadable, LimitReached, Refused."""
-    if parse(request.headers.get("content-type", "none/none")).name != "application/json":
+    if parse(request.headers.get("content-type") or "none/none").name != "application/json":
         raise Refused(415, "send application/json")
     try:
         value = orjson.loads(await whole(request, most_bytes=most_bytes))

@@ -43,7 +43,7 @@ class Stow:
     async def store(self, request: Request) -> Response:
         answer_as = choose(request, DICOM_JSON, JSON, DICOM_XML)
         study, _, _ = uids(request)
-        media = parse(request.headers.get("content-type", "none/none"))
+        media = parse(request.headers.get("content-type") or "none/none")
         body = chunks(request, most_bytes=self._settings.max_store_bytes)
         intake = _Intake(self._ingest, who(request), study)
         try:
