@@ -25,12 +25,14 @@ STUDIES_WITH_INSTANCES = 20
 INSTANCES_A_SERIES = 500
 
 _FAMILIES = (
-    "王:WANG 李:LI 张:ZHANG 刘:LIU 陈:CHEN 杨:YANG 赵:ZHAO 黄:HUANG 周:ZHOU 吴:WU 徐:XU 孙:SUN 胡:HU 朱:ZHU 高:GAO 林:LIN 何:HE "
-    "郭:GUO 马:MA 罗:LUO 梁:LIANG 宋:SONG 郑:ZHENG 谢:XIE 韩:HAN 唐:TANG 冯:FENG 于:YU 董:DONG 萧:XIAO 欧阳:OUYANG"
+    "王:WANG 李:LI 张:ZHANG 刘:LIU 陈:CHEN 杨:YANG 赵:ZHAO 黄:HUANG 周:ZHOU 吴:WU 徐:XU 孙:SUN 胡:HU "
+    "朱:ZHU 高:GAO 林:LIN 何:HE 郭:GUO 马:MA 罗:LUO 梁:LIANG 宋:SONG 郑:ZHENG 谢:XIE 韩:HAN 唐:TANG "
+    "冯:FENG 于:YU 董:DONG 萧:XIAO 欧阳:OUYANG"
 )
 _GIVEN = (
-    "伟:WEI 芳:FANG 娜:NA 秀:XIU 英:YING 敏:MIN 静:JING 丽:LI 强:QIANG 磊:LEI 军:JUN 洋:YANG 勇:YONG 艳:YAN 杰:JIE 娟:JUAN "
-    "涛:TAO 明:MING 超:CHAO 兰:LAN 霞:XIA 平:PING 刚:GANG 桂:GUI 文:WEN 华:HUA 建:JIAN 国:GUO 红:HONG 小:XIAO"
+    "伟:WEI 芳:FANG 娜:NA 秀:XIU 英:YING 敏:MIN 静:JING 丽:LI 强:QIANG 磊:LEI 军:JUN 洋:YANG 勇:YONG "
+    "艳:YAN 杰:JIE 娟:JUAN 涛:TAO 明:MING 超:CHAO 兰:LAN 霞:XIA 平:PING 刚:GANG 桂:GUI 文:WEN 华:HUA "
+    "建:JIAN 国:GUO 红:HONG 小:XIAO"
 )
 _WEST_FAMILIES = (
     "MÜLLER SMITH GARCÍA O'BRIEN IVANOV NGUYEN KOWALSKI SØRENSEN ROSSI DUPONT SILVA JONES BROWN NOVÁK TANAKA"
@@ -64,7 +66,8 @@ def _name_row(number: int, name: dict[str, str]) -> tuple[Any, ...]:
 
 
 PATIENTS = """
-INSERT INTO patient (name_alphabetic, name_ideographic, name_phonetic, name_terms, name_sort, birth_date, sex, attributes)
+INSERT INTO patient (name_alphabetic, name_ideographic, name_phonetic, name_terms, name_sort, birth_date, sex,
+    attributes)
 SELECT alphabetic, ideographic, phonetic, terms, sort, birth, sex, jsonb_build_object(
     '00100010', person, '00100020', jsonb_build_object('vr', 'LO', 'Value', jsonb_build_array('P' || n)),
     '00100030', jsonb_build_object('vr', 'DA', 'Value', jsonb_build_array(birth)),
@@ -88,7 +91,8 @@ SELECT uid, patient, patient, day, clock, 'A' || n, 'S' || n % 100000, lower(tex
     '00080020', jsonb_build_object('vr', 'DA', 'Value', jsonb_build_array(day)),
     '00080030', jsonb_build_object('vr', 'TM', 'Value', jsonb_build_array(clock)),
     '00080050', jsonb_build_object('vr', 'SH', 'Value', jsonb_build_array('A' || n)),
-    '00080090', jsonb_build_object('vr', 'PN', 'Value', jsonb_build_array(jsonb_build_object('Alphabetic', 'ARZT^' || n % 400))),
+    '00080090', jsonb_build_object('vr', 'PN', 'Value',
+        jsonb_build_array(jsonb_build_object('Alphabetic', 'ARZT^' || n % 400))),
     '00081030', jsonb_build_object('vr', 'LO', 'Value', jsonb_build_array(text)),
     '00200010', jsonb_build_object('vr', 'SH', 'Value', jsonb_build_array('S' || n % 100000))),
     $3, $3 * 100, $3 * 100 * 525000::bigint, now(), now()
@@ -105,7 +109,8 @@ FROM (
 SERIES = """
 INSERT INTO series (series_uid, study_pk, modality, series_number, description, body_part, station_name, institution,
     attributes, sop_classes, n_instances, size_bytes, received_last)
-SELECT study_uid || '.' || k, study.pk, modalities[1], k, 'series ' || k, 'CHEST', 'STATION' || study.pk % 40, 'general hospital',
+SELECT study_uid || '.' || k, study.pk, modalities[1], k, 'series ' || k, 'CHEST', 'STATION' || study.pk % 40,
+    'General Hospital',
     jsonb_build_object('0020000E', jsonb_build_object('vr', 'UI', 'Value', jsonb_build_array(study_uid || '.' || k)),
     '00080060', jsonb_build_object('vr', 'CS', 'Value', jsonb_build_array(modalities[1])),
     '0008103E', jsonb_build_object('vr', 'LO', 'Value', jsonb_build_array('Series ' || k)),
@@ -117,8 +122,8 @@ SELECT study_uid || '.' || k, study.pk, modalities[1], k, 'series ' || k, 'CHEST
 FROM study, generate_series(1, $1::int) k
 """
 INSTANCES = """
-INSERT INTO instance (sop_uid, series_pk, study_pk, sop_class, transfer_syntax, instance_number, rows, columns, bits_allocated,
-    dataset_offset, header_bytes, size_bytes, digest, received_at)
+INSERT INTO instance (sop_uid, series_pk, study_pk, sop_class, transfer_syntax, instance_number, rows, columns,
+    bits_allocated, dataset_offset, header_bytes, size_bytes, digest, received_at)
 SELECT series_uid || '.' || k, series.pk, study_pk, '1.2.840.10008.5.1.4.1.1.2', '1.2.840.10008.1.2.1', k, 512, 512, 16,
     330, 4000, 528000, decode(md5(series_uid || k), 'hex'), now()
 FROM series, generate_series(1, $2::int) k

@@ -14,18 +14,24 @@ from pathlib import Path
 
 import structlog
 
+from filmroom.archive.commitment import REPORT, Commitments
+from filmroom.archive.commitment_asked import ASK, AskedCommitments
 from filmroom.archive.devices import Devices
 from filmroom.archive.ingest import Ingest
+from filmroom.archive.lanes import Lanes
 from filmroom.archive.pixelpool import PixelPool
 from filmroom.archive.quarantine import Quarantine
 from filmroom.archive.query import Query
 from filmroom.archive.quiet import QuietWatch
 from filmroom.archive.retrieve import Retrieve
 from filmroom.archive.retrieve_frames import FrameReader
+from filmroom.archive.sending import SEND, Sending
+from filmroom.archive.sending_work import SendingWork
 from filmroom.archive.seriesdoc import SeriesDocuments
 from filmroom.base.allocator import keep_freed_memory
 from filmroom.base.clock import Clock, SystemClock
 from filmroom.base.errors import FilmroomError
+from filmroom.base.ids import new_uid
 from filmroom.db.embedded import EmbeddedPostgres
 from filmroom.db.feed import FeedWatch
 from filmroom.db.migrate import migrate
@@ -69,6 +75,9 @@ class Core:
     query: Query
     pixels: PixelPool
     retrieve: Retrieve
+    sending: Sending
+    commitments: Commitments
+    asked_commitments: AskedCommitments
     documents: SeriesDocuments
 
 
@@ -106,6 +115,8 @@ async def open_core(settings: Settings, *, log_from: str = "warning") -> AsyncIt
         quarantine = Quarantine(database, online, blobs, clock)
         ingest = Ingest(database, online, blobs, quarantine, feed, settings.storage, clock)
         pixels = PixelPool(settings.archive.pixel_workers)
+        devices = Devices(database)
+        retrieve = Retrieve(database, blobs, pixels)
         core = Core(
             settings=settings,
             clock=clock,
@@ -115,12 +126,30 @@ async def open_core(settings: Settings, *, log_from: str = "warning") -> AsyncIt
             blobs=blobs,
             accounts=Accounts(database, clock, Passwords()),
             tokens=Tokens(database, clock),
-            devices=Devices(database),
+            devices=devices,
             quarantine=quarantine,
             ingest=ingest,
             query=Query(database, retrieve_ae_title=settings.dimse.ae_title),
             pixels=pixels,
-            retrieve=Retrieve(database, blobs, pixels),
+            retrieve=retrieve,
+            sending=Sending(database, retrieve, devices, settings.delivery, clock),
+            commitments=Commitments(
+                database,
+                blobs,
+                devices,
+                settings.delivery,
+                clock,
+                ae_title=settings.dimse.ae_title,
+                accept_unknown=settings.dimse.accept_unknown_sop_classes,
+            ),
+            asked_commitments=AskedCommitments(
+                database,
+                devices,
+                settings.delivery,
+                clock,
+                ae_title=settings.dimse.ae_title,
+                new_uid=lambda: new_uid(lambda: uuid.uuid4().int),
+            ),
             documents=SeriesDocuments(database, blobs, pixels, clock, feed),
         )
         for start, stop in _parts(core):
@@ -175,11 +204,46 @@ async def _work(core: Core) -> AsyncIterator[None]:
     quiet = QuietWatch(core.database, core.clock, core.settings.archive.quiet_s)
     await quiet.start()
     await core.documents.start()
+    lanes = _lanes(core)
+    await lanes.start()
     try:
         yield
     finally:
+        await lanes.stop()
         await core.documents.stop()
         await quiet.stop()
+
+
+def _lanes(core: Core) -> Lanes:
+    """What goes out to other nodes."""
+    from filmroom.net.dimse.commit_scu import CommitmentCaller
+    from filmroom.net.dimse.limits import ChannelLimits
+    from filmroom.net.dimse.reactor import Reactor
+    from filmroom.net.dimse.sender import Sender
+
+    settings = core.settings.dimse
+    limits = ChannelLimits.of(settings)
+    reactor = Reactor.for_timeouts(limits.timeouts_s())
+    sender = Sender(core.retrieve, calling_ae=settings.ae_title, limits=limits, reactor=reactor)
+    caller = CommitmentCaller(
+        core.asked_commitments,
+        calling_ae=settings.ae_title,
+        limits=limits,
+        reactor=reactor,
+        wait_s=core.settings.delivery.commitment_wait_s,
+    )
+    work = SendingWork(core.database, core.retrieve, core.devices, sender, core.asked_commitments, core.clock)
+    handlers = {
+        SEND: work.send,
+        REPORT: core.commitments.reporter(caller),
+        ASK: core.asked_commitments.asker(caller),
+    }
+    return Lanes(core.database, core.clock, handlers, name=_process_name())
+
+
+def _process_name() -> str:
+    """Unique among the processes of an archive."""
+    return f"{os.uname().nodename}/{os.getpid()}/{uuid.uuid4().hex[:6]}"
 
 
 @asynccontextmanager
@@ -226,12 +290,21 @@ async def _dimse(core: Core) -> AsyncIterator[int]:
     # Listeners are imported where they are started: a command that needs none starts faster.
     from filmroom.net.dimse.listener import DimseListener, DimseServices
 
-    services = DimseServices(ingest=core.ingest, query=core.query, retrieve=core.retrieve, devices=core.devices)
+    services = DimseServices(
+        ingest=core.ingest,
+        query=core.query,
+        retrieve=core.retrieve,
+        devices=core.devices,
+        commitments=core.commitments,
+        asked_commitments=core.asked_commitments,
+    )
     listener = DimseListener(core.settings.dimse, services, clock=core.clock)
     await _listening(listener.start(), "DICOM", core.settings.dimse.host, core.settings.dimse.port)
+    await core.commitments.start(listener.open_lines, name=_process_name())
     try:
         yield listener.port
     finally:
+        await core.commitments.stop()
         await listener.stop()
 
 

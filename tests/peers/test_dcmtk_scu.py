@@ -40,7 +40,9 @@ def test_send_find_and_move_with_dcmqrscp(filmroom: Filmroom, tmp_path: Path) ->
     ward.write(tmp_path / "files")
     with dcmqrscp(tmp_path / "peer", moves_to=[(filmroom.ae, filmroom.dicom_port)]) as peer:
         filmroom.cli("send", peer.at, str(tmp_path / "files"))
-        found = filmroom.cli("find", peer.at, f"PatientName={ward.ct.patient_name.split('^')[0]}*")
+        found = filmroom.cli(
+            "find", peer.at, f"PatientName={ward.ct.patient_name.split('^')[0]}*", "PatientID", "--json"
+        )
         assert ward.ct.patient_id in found
         filmroom.cli("move", peer.at, filmroom.ae, f"StudyInstanceUID={ward.ct.uid}")
     wanted = {item.sop_uid for item in ward.sets[0]}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from bench.corpus import Study, fresh_run, objects
 from bench.servers import Filmroom, Server
-from tests.fixtures.corpus import distinct_samples, new_ward
+from tests.fixtures.corpus import fresh_samples, new_ward
 from tests.fixtures.server import stored_in
 from tests.fixtures.server_tools import ToolFailed, run_tool
 
@@ -48,7 +48,7 @@ def test_a_resend_is_answered_with_success_and_changes_nothing(archive: Server, 
 @pytest.mark.capability("1.1.1", "1.1.2")
 def test_dcmsend_sends_every_kind_of_real_file(archive: Server, tmp_path: Path) -> None:
     """Each file in its own transfer syntax; DCMTK decides itself which of the odd ones it can read."""
-    for number, sample in enumerate(distinct_samples()):
+    for number, sample in enumerate(fresh_samples()):
         (tmp_path / f"{number:03d}.dcm").write_bytes(sample.data)
     report = tmp_path / "report.txt"
     folder = ("+sd", "+r", "--no-halt", "--no-uid-checks", "--decompress-never", "--create-report-file", report)

@@ -70,7 +70,7 @@ def test_we_send_find_and_move(filmroom: Filmroom, orthanc: OrthancPeer, tmp_pat
     peer = f"{orthanc.ae}@127.0.0.1:{orthanc.dicom_port}"
     filmroom.cli("send", peer, str(tmp_path))
     assert [orthanc.has_study(study.uid) for study in ward.studies] == [4, 3, 1]
-    assert ward.ct.uid in filmroom.cli("find", peer, f"PatientID={ward.ct.patient_id}", "StudyInstanceUID")
+    assert ward.ct.uid in filmroom.cli("find", peer, f"PatientID={ward.ct.patient_id}", "StudyInstanceUID", "--json")
     orthanc.knows("home", filmroom.ae, filmroom.dicom_port)
     filmroom.cli("move", peer, filmroom.ae, f"StudyInstanceUID={ward.ct.uid}")
     until(lambda: len(stored_in(filmroom, ward.ct.uid)) == 4, what="the moved study here")

@@ -1,5 +1,6 @@
 """Every real file that pydicom carries: filed and returned bit for bit, or in quarantine with its reason."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tests.fixtures.server import stored_in
 from tests.fixtures.server_tools import storescp
 
 _SAMPLES = {sample.name: sample for sample in distinct_samples()}
+# Cut off inside an element: an archive may file it, or keep it apart with its reason.
+_BROKEN = frozenset({"MR_truncated.dcm", "rtplan_truncated.dcm"})
 _INCOMPLETE = {sample.name: sample for sample in samples() if not sample.complete}
 
 
@@ -66,7 +69,12 @@ def _wado(archive: Server, sample: Sample) -> bytes:
 @pytest.mark.parametrize("name", _SAMPLES)
 def test_a_real_file_comes_back_bit_for_bit(name: str, archive: Server) -> None:
     sample = _SAMPLES[name]
-    assert _store(archive, sample) == dimse.SUCCESS
+    status = _store(archive, sample)
+    if name in _BROKEN and status:
+        assert status == 0xC000
+        assert any(sample.sop_uid in entry for entry in _quarantined(archive)), name
+        return
+    assert status == dimse.SUCCESS
     assert sample.sop_uid in stored_in(archive, sample.study_uid)
     assert first_difference(_get(archive, sample), sample.dataset) is None
     assert first_difference(_wado(archive, sample), sample.dataset) is None
@@ -133,7 +141,8 @@ def test_other_content_under_a_known_uid_is_kept_apart(filmroom: Filmroom) -> No
     assert first_difference(_get(filmroom, sample), sample.dataset) is None
 
 
-def _quarantined(filmroom: Filmroom) -> list[str]:
-    """The lines of ``filmroom quarantine``'s list that hold an entry."""
-    said = filmroom.cli("quarantine", "list")
-    return [line for line in said.splitlines() if any(letter.isdigit() for letter in line)]
+def _quarantined(archive: Server) -> list[str]:
+    """The entries of ``filmroom quarantine``, each with its second line."""
+    assert isinstance(archive, Filmroom)
+    said = archive.cli("quarantine", "--limit", "1000")
+    return [entry for entry in re.split(r"^(?=\d+  )", said, flags=re.M) if entry[:1].isdigit()]

@@ -130,7 +130,7 @@ class Commitments:
         if self._worker is not None:
             self._worker.wake()
 
-    async def list(
+    async def transactions(
         self, who: Principal, *, side: str | None = None, delivery_pk: int | None = None, limit: int = 100
     ) -> list[CommitmentState]:
         """Transactions, newest first."""

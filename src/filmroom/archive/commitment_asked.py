@@ -14,7 +14,7 @@ from filmroom.archive.devices import Devices
 from filmroom.archive.lanes import Lane, NotSentYet, is_last_chance
 from filmroom.archive.ports import CommitmentPeer
 from filmroom.base.clock import Clock
-from filmroom.base.errors import FilmroomError
+from filmroom.base.errors import FilmroomError, Unsupported
 from filmroom.base.facts import CommitmentAnswered
 from filmroom.db import feed
 from filmroom.db.jobs import Job, Report
@@ -64,7 +64,7 @@ class AskedCommitments:
     async def ask(
         self, tx: Connection, peer: str, references: Sequence[Reference], at: datetime, delivery_pk: int | None = None
     ) -> list[int]:
-        """Ask a device to commit to objects it has been sent, in the caller's transaction; the transactions' numbers."""
+        """Ask a device to commit to objects that it was sent, in the caller's transaction; the requests' numbers."""
         until = at + timedelta(hours=self._settings.commitment_retry_hours)
         opened: list[int] = []
         for start in range(0, len(references), REFERENCES_AT_ONCE):
@@ -135,9 +135,9 @@ class AskedCommitments:
             return f"no device is registered as {lane.ae_title}", True
         try:
             code = await peer.ask(device, row["our_ae"], transaction)
+        except Unsupported as error:
+            return str(error), False
         except FilmroomError as error:
-            if type(error).__name__ == "ContextMissing":
-                return "the device does not offer storage commitment", False
             return str(error) or type(error).__name__, True
         await lane.is_well()
         if code == DUPLICATE_TRANSACTION and job.attempt > 1:

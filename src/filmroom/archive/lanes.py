@@ -99,6 +99,8 @@ class Lane:
         self.failures = 0
         self.away_until: datetime | None = None
         self.busy = 0
+        self.quiet = asyncio.Event()
+        self.quiet.set()
         self.idle_looks = 0
         self.worker: Worker | None = None
         self._database = database
@@ -172,8 +174,7 @@ class Lanes:
             lane.stopping = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):
-                while any(lane.busy for lane in self._lanes.values()):
-                    await asyncio.sleep(0.02)
+                await asyncio.gather(*(lane.quiet.wait() for lane in self._lanes.values()))
         await asyncio.gather(*(self._close(lane) for lane in tuple(self._lanes.values())))
 
     async def look(self) -> None:
@@ -241,9 +242,12 @@ class Lanes:
 def _in_lane(lane: Lane, handler: LaneHandler) -> Handler:
     async def handle(job: Job, report: Report) -> None:
         lane.busy += 1
+        lane.quiet.clear()
         try:
             await handler(lane, job, report)
         finally:
             lane.busy -= 1
+            if not lane.busy:
+                lane.quiet.set()
 
     return handle

@@ -128,7 +128,9 @@ class SeriesDocuments:
         return [await self._document(study, row["series_uid"], row) for row in rows]
 
     async def start(self) -> None:
-        """Begin to make documents of series that have gone quiet."""
+        """Begin to make documents of series that have gone quiet; idle workers load what that takes."""
+        idle = (self._pixels.run(make_document, "", "", []) for _ in self._pixels.pids())
+        await asyncio.gather(*idle, return_exceptions=True)
         self._builder = asyncio.create_task(self._build_ahead())
 
     async def stop(self) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from filmroom.app import Core
 from filmroom.archive.devices import WorklistPolicy
@@ -36,7 +36,7 @@ from filmroom.workflow.orders import Orders
 
 app = typer.Typer(help="Orders: what the modalities' worklists show.", no_args_is_help=True)
 
-screen = Console(highlight=False)
+screen = Console(highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -115,15 +115,18 @@ def list_(
     )
 
     async def work(core: Core) -> Table:
-        table = Table("start", "status", "modality", "stations", "patient", "name", "description", "accession", "step")
+        table = Table(*(Column(title, overflow="fold") for title in _COLUMNS))
         for one in await Orders(core.database, core.clock).steps(SYSTEM, wanted, limit):
             start = f"{one.start_date} {one.start_time[:2]}:{one.start_time[2:4]}"
-            stations = " ".join(one.stations)
-            who = (one.patient_id, one.patient_name, one.description)
-            table.add_row(start, one.status.value, one.modality, stations, *who, one.accession, one.step_id)
+            where = f"{one.modality} {' '.join(one.stations)}"
+            who = f"{one.patient_id} {one.patient_name}"
+            table.add_row(start, one.status.value, where, who, one.description, one.accession, one.step_id)
         return table
 
     screen.print(with_core(work))
+
+
+_COLUMNS = ("start", "status", "station", "patient", "description", "accession", "step")
 
 
 def _days(text: str) -> Range:
@@ -215,16 +218,16 @@ def built(keys: list[str]) -> JsonDataset:
 
 
 def show(asked: Asked, found: Diagnosis, tongue: str) -> None:
-    """The verdicts as a table, and what strikes about the query."""
+    """The verdicts, a step a paragraph; what removed how many steps (and how many alone); what strikes."""
     day = found.day.low if found.day.low == found.day.high else f"{found.day.low}-{found.day.high}"
-    table = Table("start", "patient", "modality", "stations", "step", "shown" if tongue == "en" else "显示", "")
     for verdict in found.verdicts:
         one = verdict.step
         start = f"{one.start_date} {one.start_time[:2]}:{one.start_time[2:4]}"
-        said = "\n".join(reason(tongue, each) for each in verdict.reasons)
-        mark = "*" if verdict.shown else ""
-        table.add_row(start, one.patient_name, one.modality, " ".join(one.stations), one.step_id, mark, said)
-    screen.print(table)
+        shown = {"en": "shown", "zh": "显示"}[tongue] if verdict.shown else ""
+        where = " ".join(one.stations)
+        screen.print(f"{start}  {one.modality} {where}  {one.step_id} {one.accession}  {one.patient_name}  {shown}")
+        for each in verdict.reasons:
+            screen.print(f"    {reason(tongue, each)}")
     screen.print(f"{asked.calling_ae or '-'}  {day}  {found.shown} / {len(found.verdicts)}")
     for name, count in sorted(found.kills.items(), key=lambda pair: -pair[1]):
         screen.print(f"  {name}: {count} ({found.alone.get(name, 0)})")

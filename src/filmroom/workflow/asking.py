@@ -82,7 +82,7 @@ def read(
     unsupported: list[int] = []
     known = _supported(identifier, ITEM, unsupported)
     # The level is of another model and only fills the question's form: a worklist has one level.
-    keys = question_from_dataset(known, Level.STUDY, combined_datetime=True).keys
+    keys = _that_ask(question_from_dataset(known, Level.STUDY, combined_datetime=True).keys)
     keys, changed = _tolerant(keys, calling_ae, policy)
     terms = (identifier.get("00080005") or {}).get("Value") or []
     return Asked(
@@ -119,6 +119,19 @@ def _supported(asked: JsonDataset, table: Mapping[int, WorklistAttribute], unsup
     return found
 
 
+def _that_ask(keys: Iterable[Key]) -> tuple[Key, ...]:
+    """Without the universal ones, which every step meets."""
+    found = []
+    for key in keys:
+        match = key.match
+        if isinstance(match, SequenceMatch):
+            inner = _that_ask(match.keys)
+            match = SequenceMatch(inner) if inner else Universal()
+        if not isinstance(match, Universal):
+            found.append(Key(key.path, key.vr, match))
+    return tuple(found)
+
+
 def _tolerant(keys: Iterable[Key], calling_ae: str, policy: WorklistPolicy) -> tuple[tuple[Key, ...], frozenset[int]]:
     """The keys with what the policy adds for a modality that cannot ask rightly."""
     outer = [key for key in keys if key.path != (STEP_SEQUENCE,)]
@@ -133,7 +146,7 @@ def _tolerant(keys: Iterable[Key], calling_ae: str, policy: WorklistPolicy) -> t
     if policy.more_days and date is not None and isinstance(date.match, Single | Range):
         inner[START_DATE] = Key((START_DATE,), "DA", _widened(date.match, policy.more_days))
         changed.add(START_DATE)
-    if not inner and match is None:
+    if not inner:
         return tuple(outer), frozenset()
     step = Key((STEP_SEQUENCE,), "SQ", SequenceMatch(tuple(inner.values())))
     return (*outer, step), frozenset(changed)
@@ -183,15 +196,20 @@ def answer(asked: Asked, item: JsonDataset) -> JsonDataset:
 def _projected(asked: JsonDataset, known: JsonDataset, table: Mapping[int, WorklistAttribute] | None) -> JsonDataset:
     found: JsonDataset = {}
     for name, element in asked.items():
-        tag = int(name, 16)
-        vr = vr_of(tag) if vr_of(tag) != "UN" else element.get("vr", "UN")
-        held = known.get(name) or {"vr": vr}
-        if vr != "SQ":
+        held = known.get(name)
+        if held is None:
+            held = {"vr": _vr(name, element)}
+        if held["vr"] != "SQ":
             found[name] = held
             continue
-        row = table.get(tag) if table is not None else None
+        row = table.get(int(name, 16)) if table is not None else None
         found[name] = _sequence(element, held, row.inside if row is not None else None)
     return found
+
+
+def _vr(name: str, element: Mapping[str, object]) -> object:
+    vr = vr_of(int(name, 16))
+    return vr if vr != "UN" else element.get("vr", "UN")
 
 
 def _sequence(

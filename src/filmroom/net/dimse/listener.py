@@ -12,6 +12,7 @@ from filmroom.net.dimse.channel import Channel
 from filmroom.net.dimse.limits import ChannelLimits
 from filmroom.net.dimse.line import Provider, Providers
 from filmroom.net.dimse.models import (
+    COMMITMENT,
     FIND_MODELS,
     GET_MODELS,
     MODALITY_WORKLIST,
@@ -23,6 +24,7 @@ from filmroom.net.dimse.models import (
 from filmroom.net.dimse.ports import Devices, Ingest, Query, Retrieve
 from filmroom.net.dimse.reactor import Reactor
 from filmroom.net.dimse.registry import AssociationRegistry
+from filmroom.net.dimse.scp.commit import AskedCommitments, Commitments, CommitReports, CommitScp, OpenLines
 from filmroom.net.dimse.scp.echo import EchoScp
 from filmroom.net.dimse.scp.find import FindScp
 from filmroom.net.dimse.scp.get import GetScp
@@ -39,7 +41,9 @@ from filmroom.wire.dimse.messages import (
     CGetRq,
     CMoveRq,
     CStoreRq,
+    NActionRq,
     NCreateRq,
+    NEventReportRq,
     NGetRq,
     NSetRq,
     Request,
@@ -70,6 +74,8 @@ class DimseServices:
     devices: Devices
     worklist: Worklist | None = None
     performed: PerformedSteps | None = None
+    commitments: Commitments | None = None
+    asked_commitments: AskedCommitments | None = None
 
 
 class DimseListener:
@@ -77,6 +83,7 @@ class DimseListener:
 
     def __init__(self, settings: DimseSettings, services: DimseServices, *, clock: Clock | None = None) -> None:
         self.associations = AssociationRegistry()
+        self.open_lines = OpenLines()
         self._settings = settings
         self._services = services
         self._clock = clock or SystemClock()
@@ -110,7 +117,7 @@ class DimseListener:
             reactor=reactor,
             devices=services.devices,
             registry=self.associations,
-            providers=providers(settings, services, self._sender),
+            providers=providers(settings, services, self._sender, self.open_lines),
             clock=self._clock,
         )
         self._server = await reactor.loop.create_server(
@@ -162,7 +169,7 @@ def allow_files(wanted: int) -> None:
         log.warning("few open files are allowed", allowed=soft, wanted=wanted)
 
 
-def providers(settings: DimseSettings, services: DimseServices, sender: Sender) -> Providers:
+def providers(settings: DimseSettings, services: DimseServices, sender: Sender, lines: OpenLines) -> Providers:
     """The service class provider of each request, by message and SOP class of its context."""
     find = FindScp(services.query, ae_title=settings.ae_title, max_results=settings.max_find_results)
     move = MoveScp(services.retrieve, services.devices, sender)
@@ -174,6 +181,7 @@ def providers(settings: DimseSettings, services: DimseServices, sender: Sender) 
         **{(CGetRq, sop_class): get for sop_class in GET_MODELS},
     }
     by_class |= _workflow(settings, services)
+    by_class |= _commitment(services, lines)
     not_stored = {sop_class for _, sop_class in by_class}
     store = StoreScp(services.ingest)
 
@@ -193,4 +201,14 @@ def _workflow(settings: DimseSettings, services: DimseServices) -> Mapping[tuple
     if services.performed is not None:
         performed = MppsScp(services.performed)
         found[NCreateRq, MPPS] = found[NSetRq, MPPS] = found[NGetRq, MPPS_RETRIEVE] = performed
+    return found
+
+
+def _commitment(services: DimseServices, lines: OpenLines) -> Mapping[tuple[type[Request], str], Provider]:
+    """Storage commitment both ways, where the archive has it."""
+    found: dict[tuple[type[Request], str], Provider] = {}
+    if services.commitments is not None:
+        found[NActionRq, COMMITMENT] = CommitScp(services.commitments, lines)
+    if services.asked_commitments is not None:
+        found[NEventReportRq, COMMITMENT] = CommitReports(services.asked_commitments)
     return found

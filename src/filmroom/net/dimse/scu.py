@@ -114,7 +114,10 @@ class Association:
         receiver: Receiver | None = None,
         providers: Providers | None = None,
     ) -> "Association":
-        """Call a peer; ``providers`` serve what it asks on this association, beside C-STORE. Raises PeerUnreachable, AssociationRejected, AssociationLost, PeerTimeout."""
+        """Call a peer; ``providers`` serve what it asks on this association, beside C-STORE.
+
+        Raises PeerUnreachable, AssociationRejected, AssociationLost, PeerTimeout.
+        """
         limits = limits or ChannelLimits()
         reactor = reactor or Reactor.for_timeouts(limits.timeouts_s())
         association = cls(limits, reactor, _request(peer, proposals, calling_ae, limits), receiver, providers)
@@ -209,6 +212,10 @@ class Association:
             except AssociationLost:
                 self.channel.close()
         await self._closed
+
+    async def gone(self) -> None:
+        """Return when the connection has ended, whoever ended it."""
+        await asyncio.shield(self._closed)
 
     def abort(self) -> None:
         self.channel.abort("ended by us")

@@ -117,6 +117,8 @@ def _complete(entity: JsonDataset, level: Level, root: str) -> None:
     instance = _uid(entity, "00080018") if level is Level.IMAGE else ""
     entity["00081190"] = {"vr": "UR", "Value": [resource(root, study, series, instance)]}
     entity.setdefault("00080056", {"vr": "CS", "Value": ["ONLINE"]})
+    if "Value" not in entity.get("00080061", {}):
+        entity.pop("00080061", None)  # OHIF's study list fails as a whole on an empty one
     # JSON is UTF-8, whatever the object was in (PS3.18 F.2).
     entity["00080005"] = {"vr": "CS", "Value": ["ISO_IR 192"]}
 
