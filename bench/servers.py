@@ -124,14 +124,7 @@ class Server:
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
-        until(lambda: not any(map(_alive, pids)), what="the killed processes gone")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
+        until(lambda: not any(map(psutil.pid_exists, pids)), what="the killed processes gone")
 
 
 class Filmroom(Server):

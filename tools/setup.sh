@@ -56,7 +56,9 @@ lock=requirements.lock
 print=$(fingerprint "$lock" pyproject.toml)
 if ! fresh "packages-$what" "$print"; then
     say "Installing Python packages from $lock"
-    .venv/bin/python -m pip install --disable-pip-version-check --quiet --progress-bar on --require-hashes -r "$lock"
+    .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r "$lock" \
+        2>.setup/pip.log | sed -un 's/^Collecting \([A-Za-z0-9_.-]*\).*/    \1/p; s/^Installing collected.*/    installing/p' ||
+        { tail -20 .setup/pip.log >&2; exit 1; }
     .venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
     echo "$print" >".setup/packages-$what"
 fi

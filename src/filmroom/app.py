@@ -43,6 +43,8 @@ from filmroom.security.tokens import Tokens
 from filmroom.settings import Settings
 from filmroom.storage.blobs import Blobs
 from filmroom.storage.online import OnlineStore
+from filmroom.workflow.mpps import PerformedSteps
+from filmroom.workflow.mwl import Worklist
 
 log = structlog.get_logger()
 
@@ -297,6 +299,8 @@ async def _dimse(core: Core) -> AsyncIterator[int]:
         devices=core.devices,
         commitments=core.commitments,
         asked_commitments=core.asked_commitments,
+        worklist=Worklist(core.database, core.clock),
+        performed=PerformedSteps(core.database, core.clock),
     )
     listener = DimseListener(core.settings.dimse, services, clock=core.clock)
     await _listening(listener.start(), "DICOM", core.settings.dimse.host, core.settings.dimse.port)
@@ -327,7 +331,7 @@ async def _first_administrator(core: Core) -> str | None:
 
 
 def _log_to_stderr(level: str) -> None:
-    """One JSON object a line. Patient data has no place in it."""
+    """One JSON object a line, or on a terminal something for people. Patient data has no place in it."""
     if structlog.is_configured():
         return
     lowest = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
@@ -336,8 +340,7 @@ def _log_to_stderr(level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
+            *_rendering(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
@@ -345,3 +348,9 @@ def _log_to_stderr(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _rendering() -> list[structlog.typing.Processor]:
+    if sys.stderr.isatty():
+        return [structlog.dev.ConsoleRenderer()]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]

@@ -1,6 +1,7 @@
 """PS3.4 C.2.2.2 in the database: the compiled SQL finds what the reference matcher finds, sentence by sentence."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.fixtures.indexed import ACCESSIONS, IDS, NAMES, STATIONS, TEXTS, Popu
 from filmroom.archive.query import Query
 from filmroom.dicom.matching import matches, matches_all, question_from_dataset
 from filmroom.dicom.question import JsonDataset, Level, Question, hex_key
+from filmroom.index import query_narrow
 from filmroom.index.query_fields import FIELDS, is_above_or_at
 from filmroom.security.principals import SYSTEM
 
@@ -272,3 +274,22 @@ async def test_the_order_is_total_and_pages_cover_everything_once(archive: Archi
         page, _ = await query.page(SYSTEM, Question(level=Level.STUDY, limit=9, offset=offset))
         by_offset += [answer[STUDY_UID]["Value"][0] for answer in page]
     assert by_offset == whole
+
+
+async def test_whether_few_or_many_match_the_same_is_found(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patterns are looked up where they match few and walked where they match many: one answer either way."""
+    for few in (0, 3, 10_000):
+        monkeypatch.setattr(query_narrow, "FEW", few)
+        for name in ("wang*", "*小明*", "wang^xiaoming", "nobody*"):
+            await agree(archive, key(0x00100010, "PN", _person(name)))
+            await agree(archive, key(0x00100010, "PN", _person(name)) | key(0x00081030, "LO", "*ct*"))
+        await agree(archive, key(0x00081030, "LO", "*ct*"))
+        query, _ = archive
+        question = question_from_dataset(key(0x00100010, "PN", _person("*wang*")), Level.STUDY)
+        whole, after, seen = await asked(query, question), None, []
+        while True:
+            page, after = await query.page(SYSTEM, replace(question, limit=7, after=after))
+            seen += [answer[STUDY_UID]["Value"][0] for answer in page]
+            if after is None:
+                break
+        assert seen == whole

@@ -67,6 +67,11 @@ class Senders:
     def refusals(self) -> Counter[int]:
         return sum((each.refusals for each in self.sent), Counter())
 
+    @property
+    def refused(self) -> int:
+        """Answers that were not success, and associations that were not granted or broke off."""
+        return sum(self.refusals.values()) + sum(each.breaks for each in self.sent)
+
     def wait_for(self, more: int, timeout_s: float = 60.0) -> None:
         """Until that many more objects have been acknowledged."""
         goal = self.acknowledged + more

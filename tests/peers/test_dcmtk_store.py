@@ -47,15 +47,19 @@ def test_a_resend_is_answered_with_success_and_changes_nothing(archive: Server, 
 
 @pytest.mark.capability("1.1.1", "1.1.2")
 def test_dcmsend_sends_every_kind_of_real_file(archive: Server, tmp_path: Path) -> None:
-    """Each file in its own transfer syntax; DCMTK decides itself which of the odd ones it can read."""
-    for number, sample in enumerate(fresh_samples()):
+    """Each file in its own transfer syntax; DCMTK decides itself which of the odd ones it can read.
+
+    Without ``rtdose_rle``: its UIDs have VR UN, of which dcmsend makes the SOP Instance UID "32".
+    """
+    chosen = [each for each in fresh_samples() if not each.name.startswith("rtdose_rle")]
+    for number, sample in enumerate(chosen):
         (tmp_path / f"{number:03d}.dcm").write_bytes(sample.data)
     report = tmp_path / "report.txt"
     folder = ("+sd", "+r", "--no-halt", "--no-uid-checks", "--decompress-never", "--create-report-file", report)
     run_tool("dcmsend", "-aec", archive.ae, *folder, "127.0.0.1", archive.dicom_port, tmp_path, check=False)
     said = report.read_text(errors="replace")
     sent = _number(said, "- sent to the peer")
-    assert sent >= 92, said
+    assert sent >= len(chosen) - 3, said
     assert _number(said, "* with status SUCCESS") == sent, said
 
 

@@ -154,11 +154,20 @@ class Lane:
 class Lanes:
     """The lanes that this process keeps. ``name`` is unique among the processes of an archive."""
 
-    def __init__(self, database: Database, clock: Clock, handlers: Mapping[str, LaneHandler], *, name: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        handlers: Mapping[str, LaneHandler],
+        *,
+        name: str,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._handlers = handlers
         self._name = name
+        self._look_every_s = look_every_s
         self._lanes: dict[str, Lane] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -167,11 +176,11 @@ class Lanes:
 
     async def stop(self) -> None:
         """Let objects that are on their way arrive, for GRACE_S; what is left is due again."""
+        for lane in self._lanes.values():
+            lane.stopping = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        for lane in self._lanes.values():
-            lane.stopping = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):
                 await asyncio.gather(*(lane.quiet.wait() for lane in self._lanes.values()))
@@ -209,7 +218,7 @@ class Lanes:
                 log.warning("queues not looked at", reason=str(fault))
             except Exception:
                 log.exception("queues not looked at")
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self._look_every_s)
 
     async def _open(self, row: Mapping[str, Any]) -> Lane:
         lane = Lane(row["ae_title"], self._database, self._clock)
@@ -223,7 +232,7 @@ class Lanes:
             queue=queue_of(lane.ae_title),
             concurrency=lane.associations,
             lease_s=LEASE_S,
-            look_every_s=5 * LOOK_EVERY_S,  # it is woken when there is something
+            look_every_s=5 * self._look_every_s,  # it is woken when there is something
             gate=lambda: lane.open,
         )
         self._lanes[lane.ae_title] = lane

@@ -24,4 +24,5 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):
         return False
     options = ((_TRIM_THRESHOLD, KEEP_BYTES), (_MMAP_THRESHOLD, MAP_FROM_BYTES), (_ARENA_MAX, HEAPS))
-    return all([mallopt(option, value) == 1 for option, value in options])
+    taken = [mallopt(option, value) for option, value in options]
+    return all(result == 1 for result in taken)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from filmroom import __version__
-from filmroom.cli import data, demo, devices, peers, serve, users
+from filmroom.cli import data, demo, devices, orders, peers, queues, serve, users
 
 app = typer.Typer(
     help="Filmroom, a PACS server. `filmroom serve` starts it.",
@@ -23,6 +23,9 @@ app.command()(peers.echo)
 app.command()(peers.send)
 app.command()(peers.find)
 app.command()(peers.move)
+app.command()(queues.push)
+app.add_typer(queues.app, name="queue")
+app.add_typer(orders.app, name="order")
 
 
 def _show_version(wanted: bool) -> None:

@@ -22,9 +22,11 @@ from filmroom.dicom.question import (
     Range,
     Single,
     Universal,
+    Wildcard,
 )
 from filmroom.index.query_fields import ALIAS, FIELDS, LEVELS, MODALITY, SOP_CLASS, VISIBLE, Field, Kind, is_above_or_at
 from filmroom.index.query_json import json_condition
+from filmroom.index.query_narrow import Narrow, two_plans
 from filmroom.index.query_terms import (
     Parameters,
     all_of,
@@ -132,17 +134,19 @@ def compile_page(question: Question, limit: int, *, after: Cursor | None = None,
     conditions = [*where.conditions, _behind(order, after, at) if after is not None else None]
     columns = ", ".join(f"{term.sql} AS o{n}" for n, term in enumerate(order, 1))
     sorting = ", ".join(f"o{n} DESC" if term.descending else f"o{n}" for n, term in enumerate(order, 1))
-    sql = (
-        f"SELECT {ALIAS[question.level]}.pk AS pk, {columns} FROM {where.source}"
-        f" WHERE {all_of(conditions)} ORDER BY {sorting} LIMIT {at.add(limit, 'bigint')}"
-    )
-    if offset:
-        sql += f" OFFSET {at.add(offset, 'bigint')}"
+    window = f"LIMIT {at.add(limit, 'bigint')}" + (f" OFFSET {at.add(offset, 'bigint')}" if offset else "")
+
+    def page(*further: str) -> str:
+        return (
+            f"SELECT {ALIAS[question.level]}.pk AS pk, {columns} FROM {where.source}"
+            f" WHERE {all_of([*conditions, *further])} ORDER BY {sorting} {window}"
+        )
+
+    varied = _varied(question)
+    sql = two_plans(where.narrow, page, sorting) if varied and where.narrow is not None else page()
     if question.level is Level.STUDY:
         sql = f"SELECT page.*, {_STUDY_ROWS.format(page=sql)} ORDER BY {sorting}"
-    return Compiled(
-        sql=sql, values=tuple(at.values), residual=tuple(where.residual), varied=_varied(question), order=order
-    )
+    return Compiled(sql=sql, values=tuple(at.values), residual=tuple(where.residual), varied=varied, order=order)
 
 
 def compile_count(question: Question) -> Compiled:
@@ -232,6 +236,7 @@ class _Where:
         self._at = at
         self.residual: list[Key] = []
         self.conditions: list[str | None] = []
+        self.narrow: Narrow | None = None
         level = question.level
         for each in (Level.STUDY, Level.SERIES, Level.IMAGE) if level is not Level.PATIENT else (Level.PATIENT,):
             if is_above_or_at(each, level):
@@ -279,10 +284,20 @@ class _Where:
             condition = _condition(key, field, self._at, self._question.fuzzy)
             if not condition.exact:
                 self.residual.append(key)
+            self._narrow_by(key, field, condition.sql)
             yield condition.sql
         if identifiers:
             patient = "p.pk" if self._question.level is Level.PATIENT else "s.patient_pk"
             yield _identified(patient, identifiers, self._at)
+
+    def _narrow_by(self, key: Key, field: Field, sql: str | None) -> None:
+        """Patterns of names, or else of study descriptions, are what estimates go wrong for."""
+        if sql is None or self._question.level is Level.PATIENT:
+            return
+        if field.kind is Kind.NAMES:
+            self.narrow = Narrow(f"SELECT p.pk FROM patient AS p WHERE {sql}", "s.patient_pk")
+        elif field.column == "s.description" and isinstance(key.match, Wildcard) and self.narrow is None:
+            self.narrow = Narrow(f"SELECT s.pk FROM study AS s WHERE {sql}", "s.pk")
 
     def _below(self, keys: Sequence[Key]) -> Iterable[str | None]:
         """Some row below the level satisfies every key of its level or above it."""

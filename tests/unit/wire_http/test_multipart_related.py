@@ -5,6 +5,7 @@ import pytest
 from filmroom.base.errors import LimitReached, NotReadable
 from filmroom.wire.http.mediatypes import parse
 from filmroom.wire.http.multipart import (
+    MAX_BOUNDARY,
     MAX_PART_HEADER,
     Event,
     MultipartReader,
@@ -90,7 +91,7 @@ def test_limits_have_an_outcome():
     with pytest.raises(NotReadable):
         reader(parse("multipart/related"))
     with pytest.raises(NotReadable):
-        MultipartReader("b" * 71)
+        MultipartReader("b" * (MAX_BOUNDARY + 1))
 
 
 def test_data_is_passed_on_without_being_held():
