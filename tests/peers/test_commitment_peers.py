@@ -101,7 +101,7 @@ def test_pynetdicom_asks_and_hears_on_its_association_or_on_ours(filmroom: Filmr
 
 
 @pytest.mark.capability("1.6.1", "1.6.3")
-def test_a_thousand_references_take_less_than_a_second(filmroom: Filmroom) -> None:
+def test_a_thousand_references_are_judged_while_the_association_stands(filmroom: Filmroom) -> None:
     """From the request to the report, each object's digest taken from its bytes."""
     made = list(objects("tiny", Study(fresh_run(), 1), 1000))
     store(filmroom, made)
@@ -112,8 +112,7 @@ def test_a_thousand_references_take_less_than_a_second(filmroom: Filmroom) -> No
         assert scu.ask(filmroom, dataset, stay=True) == 0
         took_s = time.monotonic() - began
     assert len(scu.heard[0][1].ReferencedSOPSequence) == 1000
-    print(f"1000 references: {took_s:.2f} s, the peer's own time included")  # noqa: T201
-    assert took_s < 5  # the machine may be busy; pynetdicom takes most of it
+    assert took_s < 5  # 0.4 s where nothing else runs; never the minutes of a check one by one
 
 
 @pytest.mark.timeout(180)

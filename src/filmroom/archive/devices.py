@@ -96,7 +96,7 @@ class DevicePolicy:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "DevicePolicy":
-        mode, check = row.get("commit"), row.get("commit_check")
+        mode, check = str(row.get("commit", "")), str(row.get("commit_check", ""))
         destinations = row.get("destinations")
         return cls(
             services=SERVICES & frozenset(row.get("services", SERVICES)),

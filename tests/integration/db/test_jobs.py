@@ -171,3 +171,51 @@ async def test_cancelling_ends_a_waiting_and_a_running_job(database: Database) -
         assert await jobs.cancel(database, running, CLOCK.now())
         await asyncio.wait_for(ended.wait(), 20)
     assert (await jobs.get(database, running)).state == "cancelled"
+
+
+async def test_a_closed_gate_lets_no_job_begin(database: Database) -> None:
+    opened = asyncio.Event()
+    asked = 0
+
+    def gate() -> bool:
+        nonlocal asked
+        asked += 1
+        return opened.is_set()
+
+    async def handler(job: Job, report: Report) -> None:
+        assert opened.is_set()
+
+    pk = await add(database)
+    async with working(database, handler, gate=gate):
+        async with asyncio.timeout(20):
+            while asked < 5:
+                await asyncio.sleep(0.01)
+        assert (await jobs.get(database, pk)).state == "waiting"
+        opened.set()
+        await until(database, pk, lambda each: each.state == "done")
+
+
+async def test_a_worker_that_is_woken_looks_at_once(database: Database) -> None:
+    async def handler(job: Job, report: Report) -> None:
+        pass
+
+    async with working(database, handler, look_every_s=600) as worker:
+        await asyncio.sleep(0)
+        pk = await add(database)
+        async with asyncio.timeout(20):
+            while (await jobs.get(database, pk)).state != "done":
+                worker.wake()
+                await asyncio.sleep(0.01)
+
+
+async def test_what_waits_for_another_attempt_can_be_hastened_and_what_was_planned_is_not(database: Database) -> None:
+    later = CLOCK.now() + timedelta(hours=1)
+    tried, planned, elsewhere = [
+        await add(database, kind="other", due=later, queue=queue) for queue in ("send:A", "send:A", "send:B")
+    ]
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE job SET attempts = 1 WHERE pk = ANY ($1)", [tried, elsewhere])
+        await jobs.hasten(tx, "send:A", CLOCK.now())
+        rows = await tx.fetch("SELECT pk FROM job WHERE due_at <= $1", CLOCK.now())
+    assert [row["pk"] for row in rows] == [tried]
+    assert planned != tried
