@@ -205,12 +205,15 @@ async def _work(core: Core) -> AsyncIterator[None]:
     """What goes on behind the doors."""
     quiet = QuietWatch(core.database, core.clock, core.settings.archive.quiet_s)
     await quiet.start()
+    warming = asyncio.create_task(core.pixels.warm())
     await core.documents.start()
     lanes = _lanes(core)
     await lanes.start()
     try:
         yield
     finally:
+        warming.cancel()
+        await asyncio.gather(warming, return_exceptions=True)
         await lanes.stop()
         await core.documents.stop()
         await quiet.stop()
@@ -342,9 +345,7 @@ def _log_to_stderr(level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *_rendering(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-        ),
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

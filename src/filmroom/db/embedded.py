@@ -108,6 +108,7 @@ class EmbeddedPostgres:
             binaries = self._binaries()
             if not (self._cluster / "PG_VERSION").exists():
                 self._make(binaries)
+            self._forget_a_dead_server()
             self._run(binaries, timeout_s)
             self._create_database(binaries)
 
@@ -139,6 +140,18 @@ class EmbeddedPostgres:
         if self._process is not None:
             self._process.wait(5)
             self._process = None
+
+    def _forget_a_dead_server(self) -> None:
+        """Remove the lock file of a server that was killed when its process id belongs to something else by now (a
+        restarted container) or is only waiting to be reaped: PostgreSQL itself would refuse to start. What still
+        uses the memory of a dead server it finds by another way."""
+        pid = self._server_pid()
+        if pid is None:
+            return
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+            if name != "postgres" or rest.split()[0] == "Z":
+                (self._cluster / "postmaster.pid").unlink(missing_ok=True)
 
     def _server_pid(self) -> int | None:
         try:

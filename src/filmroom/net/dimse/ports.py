@@ -40,6 +40,9 @@ class Query(Protocol):
     """Where questions are answered, match by match."""
 
     def find(self, who: Principal, question: Question) -> AsyncIterator[JsonDataset]: ...
+    def unsupported(self, question: Question) -> Sequence[object]:
+        """The attributes asked for that are neither matched nor known."""
+        ...
 
 
 class Located(Protocol):

@@ -41,7 +41,8 @@ class FindScp:
             offending = fault.offending if isinstance(fault, BadIdentifier) else ()
             exchange.respond(_final(exchange, status.DATA_SET_MISMATCH, str(fault), offending))
             return
-        answers = _Answers(exchange, question, self._ae_title)
+        limited = bool(question.warnings or self._query.unsupported(question))
+        answers = _Answers(exchange, question, self._ae_title, limited=limited)
         try:
             code, comment = await self._match(exchange, question, answers)
         except Unavailable as error:
@@ -85,7 +86,7 @@ class FindScp:
 class _Answers:
     """The pending responses of one query, gathered into batches."""
 
-    def __init__(self, exchange: Exchange, question: Question, ae_title: str) -> None:
+    def __init__(self, exchange: Exchange, question: Question, ae_title: str, *, limited: bool) -> None:
         self.count = 0
         self._exchange = exchange
         self._charset = question.character_set
@@ -95,7 +96,7 @@ class _Answers:
         }
         self._pending = CFindRsp(
             responding_to=exchange.request.message_id,
-            status=status.PENDING_OPTIONAL_KEYS if question.warnings else status.PENDING,
+            status=status.PENDING_OPTIONAL_KEYS if limited else status.PENDING,
             sop_class=exchange.context.abstract_syntax,
             has_data=True,
         )
