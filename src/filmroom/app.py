@@ -319,7 +319,9 @@ async def _listening(start: Awaitable[None], what: str, host: str, port: int) ->
     try:
         await start
     except OSError as error:
-        raise PortTaken(f"{what} cannot listen on {host}:{port}: {error.strerror or error}") from error
+        raise PortTaken(
+            f"{what} cannot listen on {host}:{port}: {error.strerror or error}; FILMROOM_DICOM_PORT names another"
+        ) from error
 
 
 async def _first_administrator(core: Core) -> str | None:

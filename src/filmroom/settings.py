@@ -206,6 +206,9 @@ def _build(section: Any, tree: Mapping[str, Any], environ: Mapping[str, str], *,
     return section(**values)
 
 
+_IN_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+
+
 def _convert(value: Any, kind: Any, where: str) -> Any:
     if isinstance(kind, types.GenericAlias):
         kind = list
@@ -217,7 +220,7 @@ def _convert(value: Any, kind: Any, where: str) -> Any:
         if isinstance(value, str):
             return kind(value)
     except (KeyError, ValueError) as error:
-        raise BadSetting(f"{where} must be a {kind.__name__}, not {value!r}") from error
+        raise BadSetting(f"{where} must be {_IN_WORDS.get(kind, kind.__name__)}, not {value!r}") from error
     if type(value) is not kind:
-        raise BadSetting(f"{where} must be a {kind.__name__}, not {value!r}")
+        raise BadSetting(f"{where} must be {_IN_WORDS.get(kind, kind.__name__)}, not {value!r}")
     return value

@@ -81,7 +81,9 @@ def _free(host: str, port: int) -> int:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise PortTaken(f"port {port} on {host} is in use or not allowed") from error
+            raise PortTaken(
+                f"port {port} on {host} is in use or not allowed; FILMROOM_HTTP_PORT names another"
+            ) from error
         taken: int = probe.getsockname()[1]
         return taken
 
