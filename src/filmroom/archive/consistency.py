@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from filmroom.base.clock import Clock
 from filmroom.base.errors import Corrupt, FilmroomError, NotFound
 from filmroom.db.pool import Database
 from filmroom.db.queries import load
@@ -22,6 +23,7 @@ from filmroom.storage.blobs import Blobs
 from filmroom.storage.model import LOCAL, BlobRange
 from filmroom.storage.online import OnlineStore
 from filmroom.storage.pack import is_being_written
+from filmroom.storage.reclaim import is_reclaimed
 
 _sql = load("filmroom.archive", "consistency.sql")
 
@@ -38,6 +40,10 @@ class Fault(Enum):
     WRONG = "wrong"  # its digest is another one
     UNREADABLE = "unreadable"  # it cannot be read now
     ORPHAN = "orphan"  # bytes that no row knows
+
+
+# What a copy's row says then; a store that does not answer says nothing of the copy.
+_STATES = {Fault.MISSING: "missing", Fault.SHORT: "corrupt", Fault.WRONG: "corrupt", Fault.UNREADABLE: None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +68,11 @@ class Checked:
 class Consistency:
     """Compares index and online store."""
 
-    def __init__(self, database: Database, online: OnlineStore, blobs: Blobs) -> None:
+    def __init__(self, database: Database, online: OnlineStore, blobs: Blobs, clock: Clock) -> None:
         self._database = database
         self._online = online
         self._blobs = blobs
+        self._clock = clock
 
     async def check(self, who: Principal, *, after: int = 0, limit: int = PAGE, digests: bool = True) -> Checked:
         """Look at ``limit`` objects after row ``after``: are their bytes there and (``digests``) the right ones?"""
@@ -75,7 +82,9 @@ class Consistency:
             last = rows[-1]["pk"] if len(rows) == limit else 2**62
             lost = await _sql.without_location.all(connection, after=after, upto=last)
         findings = [Finding(Fault.NO_LOCATION, None, row["pk"], row["sop_uid"]) for row in lost]
-        findings += await asyncio.to_thread(self._examine, rows, digests)
+        examined = await asyncio.to_thread(self._examine, rows, digests)
+        await self._note(rows, examined)
+        findings += examined
         return Checked(len(rows), tuple(findings), last if len(rows) == limit else None)
 
     async def check_all(self, who: Principal, *, digests: bool = True) -> list[Finding]:
@@ -89,11 +98,22 @@ class Consistency:
         findings += [finding async for finding in self.orphans(who)]
         return findings
 
-    async def orphans(self, who: Principal) -> AsyncIterator[Finding]:
-        """Members of packs and files that no row knows; packs that are being written are left alone."""
+    async def objects(self, who: Principal) -> int:
+        """How many objects a full check looks at."""
+        demand(who, Action.ADMINISTER)
+        async with self._database.connection() as connection:
+            return int(await _sql.objects.value(connection))
+
+    async def orphans(self, who: Principal, *, min_age_s: float = 0) -> AsyncIterator[Finding]:
+        """Members of packs and files that no row knows; packs that are being written are left alone.
+
+        What was written less than ``min_age_s`` ago is passed over: its rows may be on their way.
+        """
         demand(who, Action.ADMINISTER)
         for key in await asyncio.to_thread(lambda: sorted(self._online.store.keys())):
             kind = key.split("/", 1)[0]
+            if await asyncio.to_thread(self._is_young, key, min_age_s):
+                continue
             if kind == "pack":
                 async for finding in self._orphans_of_pack(key):
                     yield finding
@@ -102,6 +122,21 @@ class Consistency:
                     if not await _sql.refers_to.value(connection, key=key, store=LOCAL):
                         size = await asyncio.to_thread(self._online.store.size, key)
                         yield Finding(Fault.ORPHAN, BlobRange(LOCAL, key, 0, size))
+
+    async def is_orphan(self, where: BlobRange) -> bool:
+        """Whether still no row refers to these bytes."""
+        async with self._database.connection() as connection:
+            if not where.key.startswith("pack/"):
+                return not await _sql.refers_to.value(connection, key=where.key, store=LOCAL)
+            starts = await _sql.starts_in.all(connection, key=where.key, store=LOCAL)
+            return where.start not in {row["start"] for row in starts}
+
+    def _is_young(self, key: str, min_age_s: float) -> bool:
+        try:
+            written = (self._online.root / key).stat().st_mtime
+        except FileNotFoundError:
+            return True
+        return min_age_s > 0 and self._clock.now().timestamp() - written < min_age_s
 
     async def _orphans_of_pack(self, key: str) -> AsyncIterator[Finding]:
         path = self._online.root / key
@@ -113,6 +148,19 @@ class Consistency:
         for member in members:
             if member.start not in known:
                 yield Finding(Fault.ORPHAN, BlobRange(LOCAL, key, member.start, member.size_bytes))
+
+    async def _note(self, rows: list[Any], examined: list[Finding]) -> None:
+        """Write down the state of the copies: a missing one is not offered as if it were there."""
+        states: dict[str, list[int]] = {"good": [], "missing": [], "corrupt": []}
+        found = {each.instance_pk: _STATES.get(each.fault) for each in examined}
+        for row in rows:
+            state = found.get(row["pk"], "good")
+            if state is not None and state != row["state"]:
+                states[state].append(row["pk"])
+        for state, pks in states.items():
+            if pks:
+                async with self._database.connection() as connection:
+                    await _sql.note_state.run(connection, state=state, pks=pks, store=LOCAL)
 
     def _examine(self, rows: list[Any], digests: bool) -> list[Finding]:
         findings = []
@@ -154,7 +202,7 @@ def _pieces(size_bytes: int, start: int) -> Iterator[tuple[int, int]]:
 
 
 def _members(path: Path) -> list[tar.Member]:
-    """The whole members of a pack; one that was cut off does not count."""
+    """The whole members of a pack; one that was cut off or given back does not count."""
     size = path.stat().st_size
     with path.open("rb") as file:
 
@@ -162,4 +210,9 @@ def _members(path: Path) -> list[tar.Member]:
             file.seek(start)
             return file.read(length)
 
-        return [member for member in tar.members(read, size) if member.start + member.size_bytes <= size]
+        return [
+            member
+            for member in tar.members(read, size)
+            if member.start + member.size_bytes <= size
+            and not is_reclaimed(read(member.start, min(member.size_bytes, tar.BLOCK)))
+        ]

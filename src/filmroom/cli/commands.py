@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from filmroom import __version__
-from filmroom.cli import data, demo, devices, orders, peers, queues, serve, users
+from filmroom.cli import data, demo, devices, orders, peers, queues, serve, users, verify
 
 app = typer.Typer(
     help="Filmroom, a PACS server. `filmroom serve` starts it.",
@@ -17,6 +17,7 @@ app.command()(serve.serve)
 app.command()(demo.demo)
 app.command("import")(data.import_)
 app.add_typer(data.quarantine, name="quarantine")
+app.command()(verify.verify)
 app.add_typer(users.app, name="user")
 app.add_typer(devices.app, name="device")
 app.command()(peers.echo)
