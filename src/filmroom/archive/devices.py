@@ -1,18 +1,48 @@
 """The DICOM peers that the archive knows: who may call, and where to send."""
 
+import asyncio
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from filmroom.base.errors import NotFound
+import structlog
+
+from filmroom.archive.devices_model import (
+    BadDevice,
+    Change,
+    ChangedSince,
+    Device,
+    NoSuchDevice,
+    asked,
+    described,
+    from_row,
+    merged,
+)
+from filmroom.archive.devices_policy import COMMIT_CHECKS, COMMIT_MODES, SERVICES, DevicePolicy, WorklistPolicy
+from filmroom.base.errors import Unavailable
 from filmroom.base.ids import AeTitle
-from filmroom.db.pool import Database
+from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
 from filmroom.security.policy import Action, demand
 from filmroom.security.principals import SYSTEM, Principal
+
+__all__ = [
+    "COMMIT_CHECKS",
+    "COMMIT_MODES",
+    "SERVICES",
+    "BadDevice",
+    "Change",
+    "ChangedSince",
+    "Device",
+    "DevicePolicy",
+    "Devices",
+    "NoSuchDevice",
+    "WorklistPolicy",
+    "described",
+]
+
+log = structlog.get_logger()
 
 # A change made by another process is seen after this long; an association costs no query in between.
 CACHE_S = 1.0
@@ -20,132 +50,16 @@ CACHE_S = 1.0
 # Strangers that keep calling must not fill the memory.
 MAX_CACHED = 10_000
 
-SERVICES = frozenset({"echo", "store", "find", "move", "get", "worklist", "mpps", "commit"})
+# A database that has not answered by now counts as away: a modality gives up an association soon after.
+LOOKUP_S = 3.0
 
-# Where a device takes the report of a storage commitment: ``auto`` on the association of its request while that stands
-# and else on a new one, ``new`` always on a new one, ``same`` never on a new one.
-COMMIT_MODES = frozenset({"auto", "new", "same"})
+# While the database is away it is asked again after this long, not for every caller.
+AWAY_S = 1.0
 
-# What must be true of an object before it counts as committed, each with what comes before it: its row is there, its
-# blob is there, the blob is long enough, its bytes have the digest they were received with.
-COMMIT_CHECKS = ("row", "exists", "size", "digest")
+# All devices are read into memory this often, to be known when the database is away.
+REMEMBER_S = 30.0
 
-
-@dataclass(frozen=True, slots=True)
-class WorklistPolicy:
-    """How the worklist meets a modality that cannot ask rightly.
-
-    ``own_station``: without a station of its own, its query is for its calling AE title. ``more_days``: days by which
-    the start date it asks for is widened both ways. ``modalities``: it sees steps of these only; None for all.
-    ``hidden``: step statuses kept from it besides the closed ones. ``character_set``: what it can read, (0008,0005) as
-    in a data set, whatever it says itself.
-    """
-
-    own_station: bool = False
-    more_days: int = 0
-    modalities: frozenset[str] | None = None
-    hidden: frozenset[str] = frozenset()
-    character_set: str = ""
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> "WorklistPolicy":
-        modalities = row.get("modalities")
-        return cls(
-            own_station=bool(row.get("own_station", False)),
-            more_days=int(row.get("more_days", 0)),
-            modalities=None if modalities is None else frozenset(modalities),
-            hidden=frozenset(row.get("hidden", ())),
-            character_set=str(row.get("character_set", "")),
-        )
-
-    def to_row(self) -> dict[str, Any]:
-        """Only what differs from the default."""
-        row: dict[str, Any] = {}
-        if self.own_station:
-            row["own_station"] = True
-        if self.more_days:
-            row["more_days"] = self.more_days
-        if self.modalities is not None:
-            row["modalities"] = sorted(self.modalities)
-        if self.hidden:
-            row["hidden"] = sorted(self.hidden)
-        if self.character_set:
-            row["character_set"] = self.character_set
-        return row
-
-
-@dataclass(frozen=True, slots=True)
-class DevicePolicy:
-    """What a device may do. Absent keys of the row mean these defaults.
-
-    ``services``: of SERVICES. ``check_host``: its calls must come from its registered host. ``lenient_relational``:
-    unique keys above the level may be missing without being negotiated (PS3.4 C.4.1.2.2.1). ``destinations``: AE
-    titles it may name in C-MOVE; None for every registered one. ``strict_mpps``: what PS3.4 table F.7.2-1 demands of
-    its performed procedure steps is demanded; otherwise only what they cannot do without. ``commit``: one of
-    COMMIT_MODES. ``commit_check``: one of COMMIT_CHECKS.
-    """
-
-    services: frozenset[str] = SERVICES
-    check_host: bool = False
-    lenient_relational: bool = False
-    destinations: frozenset[str] | None = None
-    worklist: WorklistPolicy = field(default_factory=WorklistPolicy)
-    strict_mpps: bool = False
-    commit: str = "auto"
-    commit_check: str = "digest"
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> "DevicePolicy":
-        mode, check = str(row.get("commit", "")), str(row.get("commit_check", ""))
-        destinations = row.get("destinations")
-        return cls(
-            services=SERVICES & frozenset(row.get("services", SERVICES)),
-            check_host=bool(row.get("check_host", False)),
-            lenient_relational=bool(row.get("lenient_relational", False)),
-            destinations=None if destinations is None else frozenset(destinations),
-            worklist=WorklistPolicy.from_row(row.get("worklist", {})),
-            strict_mpps=bool(row.get("strict_mpps", False)),
-            commit=mode if mode in COMMIT_MODES else "auto",
-            commit_check=check if check in COMMIT_CHECKS else "digest",
-        )
-
-    def to_row(self) -> dict[str, Any]:
-        """Only what differs from the default."""
-        row: dict[str, Any] = {}
-        if self.services != SERVICES:
-            row["services"] = sorted(self.services)
-        if self.check_host:
-            row["check_host"] = True
-        if self.lenient_relational:
-            row["lenient_relational"] = True
-        if self.destinations is not None:
-            row["destinations"] = sorted(self.destinations)
-        if worklist := self.worklist.to_row():
-            row["worklist"] = worklist
-        if self.strict_mpps:
-            row["strict_mpps"] = True
-        if self.commit != "auto":
-            row["commit"] = self.commit
-        if self.commit_check != "digest":
-            row["commit_check"] = self.commit_check
-        return row
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
-    """A DICOM peer as registered."""
-
-    ae_title: AeTitle
-    host: str
-    port: int
-    description: str = ""
-    enabled: bool = True
-    policy: DevicePolicy = field(default_factory=DevicePolicy)
-    pk: int = 0
-
-
-class NoSuchDevice(NotFound):
-    """No device is registered under this AE title."""
+MAX_CHANGES = 500
 
 
 class Devices:
@@ -156,15 +70,29 @@ class Devices:
         self._sql = load("filmroom.archive", "devices.sql")
         self._monotonic = monotonic
         self._cache: dict[str, tuple[float, Device | None]] = {}
+        self._remembered: dict[str, Device] = {}
+        self._remembered_at: float | None = None
+        self._away_until = float("-inf")
 
     async def find(self, ae_title: str) -> Device | None:
-        """The device of this AE title, as it was at most CACHE_S ago."""
+        """The device of this AE title, as it was at most CACHE_S ago; while the database is away, as it last was.
+
+        Raises Unavailable when the database is away and no such device was known before.
+        """
+        now = self._monotonic()
         known = self._cache.get(ae_title)
-        if known is not None and self._monotonic() < known[0]:
+        if known is not None and now < known[0]:
             return known[1]
-        async with self._db.connection() as connection:
-            row = await self._sql.find_device.one(connection, ae_title=ae_title)
-        device = None if row is None else _device(row)
+        try:
+            if now < self._away_until:
+                raise Unavailable("the database does not answer")
+            async with asyncio.timeout(LOOKUP_S):
+                device = await self._look_up(ae_title)
+        except (Unavailable, TimeoutError):
+            self._away_until = max(self._away_until, self._monotonic() + AWAY_S)
+            if ae_title not in self._remembered:
+                raise Unavailable("the database does not answer") from None
+            return self._remembered[ae_title]
         if len(self._cache) >= MAX_CACHED:
             self._cache.clear()
         self._cache[ae_title] = (self._monotonic() + CACHE_S, device)
@@ -173,7 +101,12 @@ class Devices:
     async def list(self) -> list[Device]:
         """Every device, by AE title."""
         async with self._db.connection() as connection:
-            return [_device(row) for row in await self._sql.list_devices.all(connection)]
+            return [from_row(row) for row in await self._sql.list_devices.all(connection)]
+
+    async def get(self, ae_title: str) -> Device:
+        """The device of this AE title as it is now. Raises NoSuchDevice."""
+        async with self._db.connection() as connection:
+            return await self._present(connection, ae_title)
 
     async def put(
         self,
@@ -192,54 +125,141 @@ class Devices:
         """
         demand(who, Action.ADMINISTER)
         async with self._db.transaction() as tx:
-            row = await self._sql.put_device.one(
-                tx,
-                ae_title=ae_title,
+            before = await self._locked(tx, ae_title)
+            kept = before or Device(ae_title=ae_title, host=host, port=port)
+            wanted = dataclasses.replace(
+                kept,
                 host=host,
                 port=port,
                 description=description,
                 enabled=enabled,
-                policy=None if policy is None else policy.to_row(),
+                policy=kept.policy if policy is None else policy,
             )
-            assert row is not None
-        self._cache.pop(ae_title, None)
-        return _device(row)
+            made = await self._write(tx, before, wanted, who)
+        self._note(made)
+        return made
+
+    async def replace(
+        self, ae_title: AeTitle, body: Mapping[str, Any], *, expected: int | None = None, who: Principal
+    ) -> Device:
+        """Register the device that ``body`` describes, or make the present one so; absent keys mean the defaults,
+        but an absent ``policy`` is kept. ``expected`` is the version it was read in, 0 for none.
+
+        Raises BadDevice, ChangedSince, Forbidden.
+        """
+        demand(who, Action.ADMINISTER)
+        async with self._db.transaction() as tx:
+            before = await self._locked(tx, ae_title, expected)
+            if "policy" not in body and before is not None:
+                body = {**body, "policy": before.policy.to_row()}
+            made = await self._write(tx, before, asked(ae_title, body), who)
+        self._note(made)
+        return made
+
+    async def patch(
+        self, ae_title: AeTitle, patch: Mapping[str, Any], *, expected: int | None = None, who: Principal
+    ) -> Device:
+        """Change what a JSON merge patch says (RFC 7396). Raises NoSuchDevice, BadDevice, ChangedSince, Forbidden."""
+        demand(who, Action.ADMINISTER)
+        async with self._db.transaction() as tx:
+            before = await self._locked(tx, ae_title, expected)
+            if before is None:
+                raise NoSuchDevice(f"no device is registered as {ae_title}")
+            made = await self._write(tx, before, asked(ae_title, merged(described(before), patch)), who)
+        self._note(made)
+        return made
 
     async def set_enabled(self, ae_title: AeTitle, enabled: bool, *, who: Principal = SYSTEM) -> Device:
         """Let a device call, or not. Raises NoSuchDevice, Forbidden."""
-        self._cache.pop(ae_title, None)
-        device = await self.find(ae_title)
-        if device is None:
-            raise NoSuchDevice(f"no device is registered as {ae_title}")
-        changed = dataclasses.replace(device, enabled=enabled)
-        return await self.put(
-            ae_title,
-            changed.host,
-            changed.port,
-            description=changed.description,
-            enabled=enabled,
-            policy=changed.policy,
-            who=who,
-        )
+        return await self.patch(ae_title, {"enabled": enabled}, who=who)
 
-    async def remove(self, ae_title: AeTitle, *, who: Principal = SYSTEM) -> None:
-        """Forget a device. Raises NoSuchDevice, Forbidden."""
+    async def remove(self, ae_title: AeTitle, *, expected: int | None = None, who: Principal = SYSTEM) -> None:
+        """Forget a device. Raises NoSuchDevice, ChangedSince, Forbidden."""
         demand(who, Action.ADMINISTER)
         async with self._db.transaction() as tx:
-            tag = await self._sql.remove_device.run(tx, ae_title=ae_title)
+            before = await self._locked(tx, ae_title, expected)
+            if before is None:
+                raise NoSuchDevice(f"no device is registered as {ae_title}")
+            await self._sql.remove_device.run(tx, ae_title=ae_title)
+            await self._journal(tx, before, None, who)
         self._cache.pop(ae_title, None)
-        if tag.endswith(" 0"):
+        self._remembered.pop(ae_title, None)
+        log.info("device removed", ae_title=ae_title, who=who.id)
+
+    async def changes(self, ae_title: AeTitle, *, most: int = 100, who: Principal) -> Sequence[Change]:
+        """Who changed the device and how, newest first; also after its removal. Raises Forbidden."""
+        demand(who, Action.ADMINISTER)
+        async with self._db.connection() as connection:
+            rows = await self._sql.changes.all(connection, target=f"device:{ae_title}", most=min(most, MAX_CHANGES))
+        return [Change(**dict(row)) for row in rows]
+
+    async def _look_up(self, ae_title: str) -> Device | None:
+        async with self._db.connection() as connection:
+            row = await self._sql.find_device.one(connection, ae_title=ae_title)
+            device = None if row is None else from_row(row)
+            if self._remembered_at is None or self._monotonic() >= self._remembered_at + REMEMBER_S:
+                self._remembered_at = self._monotonic()
+                every = [from_row(each) for each in await self._sql.list_devices.all(connection)]
+                self._remembered = {each.ae_title: each for each in every}
+        if device is None:
+            self._remembered.pop(ae_title, None)
+        else:
+            self._remembered[ae_title] = device
+        return device
+
+    async def _present(self, connection: Connection, ae_title: str) -> Device:
+        row = await self._sql.find_device.one(connection, ae_title=ae_title)
+        if row is None:
             raise NoSuchDevice(f"no device is registered as {ae_title}")
+        return from_row(row)
 
+    async def _locked(self, tx: Connection, ae_title: str, expected: int | None = None) -> Device | None:
+        """The device as it is, and stays until the transaction ends. Raises ChangedSince."""
+        await self._sql.lock_devices.value(tx, ae_title=ae_title)
+        row = await self._sql.find_device.one(tx, ae_title=ae_title)
+        device = None if row is None else from_row(row)
+        if expected is not None and expected != (0 if device is None else device.version):
+            raise ChangedSince("it was changed since; read it again, then change it")
+        return device
 
-def _device(row: Mapping[str, Any]) -> Device:
-    policy = DevicePolicy.from_row(MappingProxyType(row["policy"]))
-    return Device(
-        pk=row["pk"],
-        ae_title=AeTitle(row["ae_title"]),
-        host=row["host"],
-        port=row["port"],
-        description=row["description"],
-        enabled=row["enabled"],
-        policy=policy,
-    )
+    async def _write(self, tx: Connection, before: Device | None, wanted: Device, who: Principal) -> Device:
+        """Store ``wanted`` and who wanted it; nothing changes when it is so already."""
+        if before is not None and described(before) == described(wanted):
+            return before
+        site_pk = await self._sql.site.value(tx, name=wanted.site) if wanted.site else None
+        department_pk = None
+        if wanted.department and site_pk is not None:
+            department_pk = await self._sql.department.value(tx, site_pk=site_pk, name=wanted.department)
+        await self._sql.put_device.run(
+            tx,
+            ae_title=wanted.ae_title,
+            host=wanted.host,
+            port=wanted.port,
+            description=wanted.description,
+            enabled=wanted.enabled,
+            policy=wanted.policy.to_row(),
+            site_pk=site_pk,
+            department_pk=department_pk,
+        )
+        made = await self._present(tx, wanted.ae_title)
+        await self._journal(tx, before, made, who)
+        return made
+
+    async def _journal(self, tx: Connection, before: Device | None, after: Device | None, who: Principal) -> None:
+        action = "device.registered" if before is None else "device.removed" if after is None else "device.changed"
+        device = after or before
+        assert device is not None
+        await self._sql.note_change.run(
+            tx,
+            who=who.id,
+            action=action,
+            target=f"device:{device.ae_title}",
+            before=None if before is None else described(before),
+            after=None if after is None else described(after),
+        )
+
+    def _note(self, device: Device) -> None:
+        """A change of our own is in force at once."""
+        self._cache.pop(device.ae_title, None)
+        self._remembered[device.ae_title] = device
+        log.info("device changed", ae_title=device.ae_title, version=device.version)

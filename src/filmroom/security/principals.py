@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from filmroom.base.ids import AeTitle
+from filmroom.security.view import EVERYTHING, View
 
 
 class Kind(Enum):
@@ -23,14 +24,15 @@ class Principal:
     name: str
     kind: Kind
     roles: frozenset[str] = frozenset()
+    view: View = EVERYTHING
 
 
 SYSTEM = Principal("system", "system", Kind.SYSTEM)
 
 
-def device(ae: AeTitle) -> Principal:
-    """A DICOM peer, known by its AE title."""
-    return Principal(f"device:{ae}", str(ae), Kind.DEVICE)
+def device(ae: AeTitle, view: View = EVERYTHING) -> Principal:
+    """A DICOM peer, known by its AE title, with what it sees at the AE title it called."""
+    return Principal(f"device:{ae}", str(ae), Kind.DEVICE, view=view)
 
 
 def person(pk: int, name: str, roles: frozenset[str]) -> Principal:

@@ -9,6 +9,7 @@ from filmroom.base.ids import IMPLEMENTATION_CLASS_UID, is_uid
 from filmroom.dicom.sopclass import STORAGE_SOP_CLASSES
 from filmroom.dicom.transfersyntax import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, TRANSFER_SYNTAXES, TransferSyntax
 from filmroom.net.dimse.models import (
+    AVAILABILITY,
     COMMITMENT,
     FIND_MODELS,
     GET_MODELS,
@@ -16,6 +17,9 @@ from filmroom.net.dimse.models import (
     MOVE_MODELS,
     MPPS,
     MPPS_RETRIEVE,
+    PARTS_GET,
+    PARTS_MOVE,
+    UPS_MODELS,
     VERIFICATION,
 )
 from filmroom.wire.ul.negotiation import Offer
@@ -33,9 +37,9 @@ _STANDARD_STORAGE = "1.2.840.10008.5.1.4.1.1."
 # PS3.4 B.3.1.4.1: level 2 (full), signatures kept bit for bit (3), no coercion.
 _STORAGE_SUPPORT = b"\x02\x00\x03\x00\x00\x00"
 
-# PS3.4 C.5.1.1: relational queries, combined date-time matching, fuzzy names; no time zone adjustment, no
-# enhanced multi-frame conversion.
-_FIND_SUPPORT = b"\x01\x01\x01\x00\x00"
+# PS3.4 C.5.1.1: relational queries, combined date-time matching, fuzzy names, time zone adjustment; no enhanced
+# multi-frame conversion; empty value and multiple value matching.
+_FIND_SUPPORT = b"\x01\x01\x01\x01\x00\x01\x01"
 _RETRIEVE_SUPPORT = b"\x01\x00"  # PS3.4 C.5.2.1: relational retrieval
 _WORKLIST_SUPPORT = b"\x01\x01\x01\x00"  # PS3.4 K.5.1: two reserved, fuzzy names, no time zone adjustment
 
@@ -53,6 +57,7 @@ STORE_SYNTAXES: Final = tuple(
 def offers(policy: DevicePolicy, *, accept_unknown: bool) -> Callable[[str], Offer | None]:
     """What we do for each SOP class, for a peer with ``policy``."""
     allowed = policy.services
+    stored = policy.accepted_syntaxes or STORE_SYNTAXES
 
     def offer(sop_class: str) -> Offer | None:
         if sop_class == VERIFICATION:
@@ -63,12 +68,14 @@ def offers(policy: DevicePolicy, *, accept_unknown: bool) -> Callable[[str], Off
                 return Offer(transfer_syntaxes=PLAIN_SYNTAXES, permitted=service in allowed, extended=answer)
         if sop_class in (MPPS, MPPS_RETRIEVE):
             return Offer(transfer_syntaxes=PLAIN_SYNTAXES, permitted="mpps" in allowed)
+        if sop_class == AVAILABILITY:
+            return Offer(transfer_syntaxes=PLAIN_SYNTAXES, permitted="mpps" in allowed)
         if sop_class == COMMITMENT:
             # Asked by a requestor as SCU, and answered, when we were who asked, by one as SCP (PS3.4 J.3.3.1.3).
             return Offer(transfer_syntaxes=PLAIN_SYNTAXES, requestor_scp=True, permitted="commit" in allowed)
         if is_stored(sop_class, accept_unknown=accept_unknown):
             return Offer(
-                transfer_syntaxes=STORE_SYNTAXES,
+                transfer_syntaxes=stored,
                 requestor_scu="store" in allowed,
                 requestor_scp="get" in allowed,
                 permitted=bool(allowed & {"store", "get"}),
@@ -77,6 +84,20 @@ def offers(policy: DevicePolicy, *, accept_unknown: bool) -> Callable[[str], Off
         return None
 
     return offer
+
+
+def service_of(sop_class: str) -> str | None:
+    """The service that a SOP class belongs to, of archive.devices.SERVICES."""
+    if sop_class == VERIFICATION:
+        return "echo"
+    for service, models, _ in _QUERY_RETRIEVE:
+        if sop_class in models:
+            return service
+    if sop_class in (MPPS, MPPS_RETRIEVE, AVAILABILITY):
+        return "mpps"
+    if sop_class == COMMITMENT:
+        return "commit"
+    return "store" if is_stored(sop_class, accept_unknown=True) else None
 
 
 def is_stored(sop_class: str, *, accept_unknown: bool) -> bool:
@@ -104,5 +125,8 @@ _QUERY_RETRIEVE = (
     ("find", FIND_MODELS, _FIND_SUPPORT),
     ("move", MOVE_MODELS, _RETRIEVE_SUPPORT),
     ("get", GET_MODELS, _RETRIEVE_SUPPORT),
+    ("move", PARTS_MOVE, b""),  # annex Y and Z know no relational retrieval
+    ("get", PARTS_GET, b""),
     ("worklist", frozenset({MODALITY_WORKLIST}), _WORKLIST_SUPPORT),
+    ("worklist", UPS_MODELS, _WORKLIST_SUPPORT),
 )

@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from filmroom.net.dimse.channel import Channel
+from filmroom.net.dimse.dialogue import Dialogue
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssociationReport:
-    """One association as it is now. Sizes in bytes, age in seconds. ``operation`` is '' when nothing is asked."""
+    """One association as it is now. Sizes in bytes, age in seconds. ``operation`` is '' when nothing is asked.
+
+    ``outgoing``: we opened it. ``messages`` are the peer's, ``objects_in`` what it asked to store here, ``objects_out``
+    what we asked it to store.
+    """
 
     id: int
     peer: str
@@ -22,6 +29,45 @@ class AssociationReport:
     messages: int
     bytes_in: int
     bytes_out: int
+    outgoing: bool = False
+    messages_out: int = 0
+    pdus_in: int = 0
+    pdus_out: int = 0
+    objects_in: int = 0
+    objects_out: int = 0
+
+
+def report_of(
+    channel: Channel,
+    dialogue: Dialogue | None,
+    *,
+    id: int,
+    calling_ae: str,
+    called_ae: str,
+    opened_at: datetime,
+    age_s: float,
+    outgoing: bool = False,
+) -> AssociationReport:
+    """An association as its channel and its dialogue have it."""
+    return AssociationReport(
+        id=id,
+        peer=channel.peer_host,
+        calling_ae=calling_ae,
+        called_ae=called_ae,
+        opened_at=opened_at,
+        age_s=age_s,
+        idle_s=channel.idle_s,
+        operation=dialogue.operation if dialogue is not None else "",
+        messages=dialogue.messages_in if dialogue is not None else 0,
+        bytes_in=channel.bytes_in,
+        bytes_out=channel.bytes_out,
+        outgoing=outgoing,
+        messages_out=dialogue.messages_out if dialogue is not None else 0,
+        pdus_in=channel.pdus_in,
+        pdus_out=channel.pdus_out,
+        objects_in=dialogue.objects_in if dialogue is not None else 0,
+        objects_out=dialogue.objects_out if dialogue is not None else 0,
+    )
 
 
 class LiveAssociation(Protocol):

@@ -7,16 +7,18 @@ from datetime import datetime
 
 import structlog
 
+from filmroom.archive.devices_callers import Reason
 from filmroom.base.clock import Clock
-from filmroom.net.dimse.admission import Caller, judge
+from filmroom.net.dimse.admission import Admission, Caller
 from filmroom.net.dimse.channel import Channel
 from filmroom.net.dimse.dialogue import Dialogue
 from filmroom.net.dimse.limits import OPERATIONS_WINDOW, ChannelLimits
 from filmroom.net.dimse.line import Providers
 from filmroom.net.dimse.offers import implementation, offers
-from filmroom.net.dimse.ports import Devices
 from filmroom.net.dimse.reactor import Reactor
-from filmroom.net.dimse.registry import AssociationRegistry, AssociationReport
+from filmroom.net.dimse.recorder import Recorder
+from filmroom.net.dimse.registry import AssociationRegistry, AssociationReport, report_of
+from filmroom.net.dimse.tls import tls_refusal
 from filmroom.settings import DimseSettings
 from filmroom.wire.dimse.assembler import Command, Data
 from filmroom.wire.ul.machine import Aborted, Side
@@ -34,10 +36,11 @@ class House:
     settings: DimseSettings
     limits: ChannelLimits
     reactor: Reactor
-    devices: Devices
+    admission: Admission
     registry: AssociationRegistry
     providers: Providers
     clock: Clock
+    recorder: Recorder | None = None
 
 
 class Session:
@@ -45,6 +48,8 @@ class Session:
 
     def __init__(self, house: House, on_gone: Callable[["Session"], None]) -> None:
         self.channel = Channel(Side.ACCEPTOR, house.limits, house.reactor, self)
+        if house.recorder is not None:
+            self.channel.recording = house.recorder.open(self.channel, outgoing=False)
         self.dialogue: Dialogue | None = None
         self._house = house
         self._on_gone = on_gone
@@ -65,19 +70,14 @@ class Session:
         return self.dialogue is None or self.dialogue.quiet
 
     def report(self) -> AssociationReport:
-        now = self._house.reactor.loop.time()
-        return AssociationReport(
+        return report_of(
+            self.channel,
+            self.dialogue,
             id=self._id,
-            peer=self.channel.peer_host,
             calling_ae=self.calling_ae,
             called_ae=self._request.called_ae if self._request is not None else "",
             opened_at=self._opened_at,
-            age_s=now - self._opened,
-            idle_s=self.channel.idle_s,
-            operation=self.dialogue.operation if self.dialogue is not None else "",
-            messages=self.dialogue.messages_in if self.dialogue is not None else 0,
-            bytes_in=self.channel.bytes_in,
-            bytes_out=self.channel.bytes_out,
+            age_s=self._house.reactor.loop.time() - self._opened,
         )
 
     def abort(self) -> None:
@@ -93,6 +93,8 @@ class Session:
 
     def on_requested(self, request: AssociateRq) -> None:
         self._request = request
+        if self.channel.recording is not None:
+            self.channel.recording.asked(request)
         self._admitting = self._house.reactor.loop.create_task(self._admit(request))
 
     def on_answered(self, answer: AssociateAc | AssociateRj) -> None:
@@ -107,6 +109,8 @@ class Session:
         self.dialogue.on_data(data)
 
     def on_release_asked(self) -> None:
+        if self.channel.recording is not None:
+            self.channel.recording.released = True
         if self.dialogue is None:
             self.channel.answer_release()
         else:
@@ -123,6 +127,8 @@ class Session:
             self.dialogue.on_over()
 
     def on_closed(self) -> None:
+        if self._house.recorder is not None and self.channel.recording is not None:
+            self._house.recorder.close(self.channel.recording)
         if self._admitting is not None:
             self._admitting.cancel()
         if self.dialogue is not None:
@@ -144,12 +150,17 @@ class Session:
     async def _admit(self, request: AssociateRq) -> None:
         house = self._house
         try:
-            caller = await judge(request, self.channel.peer_host, house.settings, house.devices, house.registry)
+            caller = await house.admission.judge(request, self.channel.peer_host)
         except Exception:
             log.exception("a caller could not be judged")
             caller = REJECTED_LOCAL_LIMIT
         if self.channel.state is not State.STA3:
             return
+        if isinstance(caller, Caller):
+            refused = tls_refusal(caller.device, self.channel.secured)
+            if refused is not None:
+                house.admission.remember(request, caller.host, Reason.TLS, refused.comment)
+            caller = refused or caller
         if isinstance(caller, AssociateRj):
             self._reject(request, caller)
             return
@@ -175,11 +186,15 @@ class Session:
             called_ae=request.called_ae,
             reason=why.comment,
         )
+        if self.channel.recording is not None:
+            self.channel.recording.answered_with(why)
         self.channel.reject(why)
 
     def _accept(self, request: AssociateRq, answered: AssociateAc, caller: Caller) -> None:
         agreed = agreement(request, answered, Side.ACCEPTOR)
         self._caller = caller
+        self.channel.limit(self._house.limits.of_device(caller.policy))
+        self._house.admission.remember_refused(request, answered, caller)
         self._id = self._house.registry.add(self)
         self.dialogue = Dialogue(self.channel, agreed, self._house.providers, caller, agreed.window.invoked)
         log.info(
@@ -190,4 +205,6 @@ class Session:
             contexts=len(agreed.contexts),
             implementation=agreed.peer_implementation[1],
         )
+        if self.channel.recording is not None:
+            self.channel.recording.answered_with(answered)
         self.channel.accept(answered)
