@@ -18,6 +18,7 @@ from filmroom.cli.keys import identifier, rows_of, shown_keys
 from filmroom.cli.running import with_core
 from filmroom.net.dimse import scu
 from filmroom.net.dimse.models import PATIENT_ROOT, STUDY_ROOT, VERIFICATION
+from filmroom.net.dimse.tls import Certificates
 from filmroom.settings import load
 from filmroom.wire.dimse.messages import CFindRsp, CMoveRsp
 from filmroom.wire.dimse.status import (
@@ -132,8 +133,8 @@ def move(
     dataset = identifier(level, keys or [], bare=True)
 
     async def ask() -> CMoveRsp:
-        with _progress() as progress:
-            task = progress.add_task("moving", total=None)
+        with progress() as shown:
+            task = shown.add_task("moving", total=None)
             async with await _open(peer, [scu.Proposal(model.move)], calling) as association:
                 syntax = association.line.context_for(model.move).transfer_syntax
                 last = CMoveRsp(responding_to=0, status=PROCESSING_FAILURE)
@@ -141,7 +142,7 @@ def move(
                     assert isinstance(answer.response, CMoveRsp)
                     last = answer.response
                     done = (last.completed or 0) + (last.failed or 0) + (last.warning or 0)
-                    progress.update(task, completed=done, total=done + (last.remaining or 0))
+                    shown.update(task, completed=done, total=done + (last.remaining or 0))
                 return last
 
     last = asyncio.run(ask())
@@ -152,14 +153,14 @@ def move(
 
 async def _send_all(peer: str, files: list[Prepared], calling: str) -> list[tuple[Path, str]]:
     failed: list[tuple[Path, str]] = []
-    with _progress() as progress:
-        task = progress.add_task("sending", total=len(files))
+    with progress() as shown:
+        task = shown.add_task("sending", total=len(files))
         for batch, proposals in batches(files):
             async with await _open(peer, proposals, calling) as association:
                 for file in batch:
                     if why := await _send_one(association, file):
                         failed.append((file.path, why))
-                    progress.advance(task)
+                    shown.advance(task)
     return failed
 
 
@@ -181,16 +182,16 @@ async def _send_one(association: scu.Association, file: Prepared) -> str:
 async def _open(peer: str, proposals: list[scu.Proposal], calling: str) -> scu.Association:
     settings = load()
     return await scu.Association.open(
-        await asyncio.to_thread(_peer, peer), proposals, calling_ae=ae_title(calling or settings.dimse.ae_title)
+        await asyncio.to_thread(open_peer, peer), proposals, calling_ae=ae_title(calling or settings.dimse.ae_title)
     )
 
 
-def _peer(text: str) -> scu.Peer:
+def open_peer(text: str) -> scu.Peer:
     if "@" not in text:
         device = with_core(lambda core: core.devices.find(AeTitle(text)))
         if device is None:
             raise NotFound(f"no device is registered as {text}; write AETITLE@HOST:PORT")
-        return scu.Peer(device.host, device.port, device.ae_title)
+        return scu.Peer.of(device, Certificates.of(load().dimse))
     title, _, rest = text.partition("@")
     host, _, port = rest.rpartition(":")
     try:
@@ -204,5 +205,5 @@ def _told(status: int, comment: str | None, service: tuple[tuple[int, int, str],
     return f"{sentence}: {comment}" if comment else sentence
 
 
-def _progress() -> Progress:
+def progress() -> Progress:
     return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -2,22 +2,38 @@
 
 import asyncio
 import dataclasses
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
 from typing import Final
 
+from filmroom.archive.devices import Device
+from filmroom.base.clock import SystemClock
+from filmroom.base.errors import Unsupported
 from filmroom.base.limits import MAX_PRESENTATION_CONTEXTS
 from filmroom.dicom.transfersyntax import EXPLICIT_LE, IMPLICIT_LE
 from filmroom.net.dimse.channel import Channel
 from filmroom.net.dimse.dialogue import Dialogue
-from filmroom.net.dimse.errors import AssociationLost, AssociationRejected, BadAnswer, PeerTimeout, PeerUnreachable
+from filmroom.net.dimse.errors import (
+    AssociationLost,
+    AssociationRejected,
+    BadAnswer,
+    PeerTimeout,
+    PeerUnreachable,
+    TlsFailed,
+)
 from filmroom.net.dimse.limits import ChannelLimits
 from filmroom.net.dimse.line import Answer, Call, Exchange, Intake, Provider, Providers
 from filmroom.net.dimse.models import VERIFICATION
 from filmroom.net.dimse.offers import implementation
 from filmroom.net.dimse.reactor import Reactor
+from filmroom.net.dimse.recorder import Recorder
+from filmroom.net.dimse.registry import AssociationReport, report_of
+from filmroom.net.dimse.tls import SHUTDOWN_TIMEOUT_S, Certificates, ClientTls, DeviceTls
+from filmroom.net.dimse.tls_words import handshake_fault
 from filmroom.wire.dimse import status
 from filmroom.wire.dimse.assembler import Command, Data
 from filmroom.wire.dimse.messages import (
@@ -46,11 +62,21 @@ PLAIN: Final = (EXPLICIT_LE, IMPLICIT_LE)
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Whom to call."""
+    """Whom to call; ``tls`` says how, None for a plain connection."""
 
     host: str
     port: int
     ae_title: str
+    tls: ClientTls | None = None
+
+    @classmethod
+    def of(cls, device: Device, certificates: Certificates | None) -> "Peer":
+        """As the device is registered. Raises Unsupported when it wants TLS and there is none here."""
+        terms = DeviceTls.of(device)
+        if terms.use and certificates is None:
+            raise Unsupported(f"{device.ae_title} is to be called over TLS, which is not set up here")
+        tls = certificates.client(device.host, terms) if terms.use and certificates is not None else None
+        return cls(device.host, device.port, device.ae_title, tls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +116,26 @@ class Association:
         request: AssociateRq,
         receiver: Receiver | None,
         providers: Providers | None = None,
+        recorder: Recorder | None = None,
+        caller: object = None,
     ) -> None:
         self.dialogue: Dialogue | None = None
+        self._recorder = recorder
+        self._caller = caller
+        self.answered: AssociateAc | AssociateRj | None = None
         self._request = request
         self._receiver = receiver
         self._providers = providers
         self._limits = limits
+        self._reactor = reactor
+        self._since = reactor.loop.time()
         self._opened: asyncio.Future[None] = reactor.loop.create_future()
         self._released: asyncio.Future[None] = reactor.loop.create_future()
         self._closed: asyncio.Future[None] = reactor.loop.create_future()
         self.channel = Channel(Side.REQUESTOR, limits, reactor, self)
+        if recorder is not None:
+            self.channel.recording = recorder.open(self.channel, outgoing=True)
+            self.channel.recording.asked(request)
         self.channel.request(request)
 
     @classmethod
@@ -113,28 +149,74 @@ class Association:
         reactor: Reactor | None = None,
         receiver: Receiver | None = None,
         providers: Providers | None = None,
+        recorder: Recorder | None = None,
+        caller: object = None,
     ) -> "Association":
-        """Call a peer; ``providers`` serve what it asks on this association, beside C-STORE.
+        """Call a peer; ``providers`` serve what it asks on this association, C-STORE too unless there is a receiver,
+        and know the peer as ``caller``.
 
-        Raises PeerUnreachable, AssociationRejected, AssociationLost, PeerTimeout.
+        Raises PeerUnreachable, TlsFailed, AssociationRejected, AssociationLost, PeerTimeout.
         """
         limits = limits or ChannelLimits()
         reactor = reactor or Reactor.for_timeouts(limits.timeouts_s())
-        association = cls(limits, reactor, _request(peer, proposals, calling_ae, limits), receiver, providers)
+        asked = _request(peer, proposals, calling_ae, limits)
+        association = cls(limits, reactor, asked, receiver, providers, recorder, caller)
         try:
-            await asyncio.wait_for(
-                reactor.loop.create_connection(lambda: association.channel, peer.host, peer.port),
-                limits.connect_timeout_s,
+            line = await _connected(peer, limits)
+            await association.connect(peer, line)
+        except BaseException as error:
+            association.not_connected(error)
+            raise
+        await association.opened()
+        return association
+
+    @classmethod
+    def make(
+        cls,
+        peer: Peer,
+        proposals: Sequence[Proposal],
+        *,
+        calling_ae: str,
+        limits: ChannelLimits,
+        reactor: Reactor,
+        recorder: Recorder | None = None,
+    ) -> "Association":
+        """One that is not connected yet: ``connect`` it, then wait for ``opened``."""
+        return cls(limits, reactor, _request(peer, proposals, calling_ae, limits), None, None, recorder)
+
+    async def connect(self, peer: Peer, line: socket.socket) -> None:
+        """Secure an open connection where the peer asks for that, and ask for the association. Raises TlsFailed."""
+        loop = asyncio.get_running_loop()
+        tls = peer.tls
+        if tls is None:
+            await loop.create_connection(lambda: self.channel, sock=line)
+            return
+        try:
+            await loop.create_connection(
+                lambda: self.channel,
+                sock=line,
+                ssl=tls.context,
+                server_hostname=tls.server_name,
+                ssl_handshake_timeout=self._limits.connect_timeout_s,
+                ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
             )
         except (OSError, TimeoutError) as error:
-            reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
-            raise PeerUnreachable(f"{peer.host}:{peer.port} cannot be reached: {reason}") from error
+            raise TlsFailed(f"{peer.host}:{peer.port}: {handshake_fault(error)}") from error
+
+    async def opened(self) -> None:
+        """Return when the peer has accepted. Raises AssociationRejected, AssociationLost, PeerTimeout."""
         try:
-            await association._opened
+            await self._opened
         except BaseException:
-            association.abort()
+            self.abort()
             raise
-        return association
+
+    def not_connected(self, error: BaseException) -> None:
+        """Note in the recording that it came to nothing."""
+        if self._recorder is not None and self.channel.recording is not None:
+            self.channel.recording.unreachable = not isinstance(error, TlsFailed)
+            self.channel.recording.fault = str(error) or type(error).__name__
+            self._recorder.close(self.channel.recording)
 
     async def __aenter__(self) -> "Association":
         return self
@@ -213,6 +295,20 @@ class Association:
                 self.channel.close()
         await self._closed
 
+    def report(self) -> AssociationReport:
+        """For the list of open associations."""
+        age_s = self._reactor.loop.time() - self._since
+        return report_of(
+            self.channel,
+            self.dialogue,
+            id=0,
+            calling_ae=self._request.calling_ae,
+            called_ae=self._request.called_ae,
+            opened_at=SystemClock().now() - timedelta(seconds=age_s),
+            age_s=age_s,
+            outgoing=True,
+        )
+
     async def gone(self) -> None:
         """Return when the connection has ended, whoever ended it."""
         await asyncio.shield(self._closed)
@@ -251,11 +347,15 @@ class Association:
         raise AssertionError("a requestor is not asked")
 
     def on_answered(self, answer: AssociateAc | AssociateRj) -> None:
+        self.answered = answer
+        if self.channel.recording is not None:
+            self.channel.recording.answered_with(answer)
         if isinstance(answer, AssociateRj):
             self._fail(AssociationRejected(answer))
             return
+        self._reactor.calls.add(self)
         agreed = agreement(self._request, answer, Side.REQUESTOR)
-        self.dialogue = Dialogue(self.channel, agreed, self._provider, None, 1)
+        self.dialogue = Dialogue(self.channel, agreed, self._provider, self._caller, 1)
         if not self._opened.done():
             self._opened.set_result(None)
 
@@ -269,6 +369,8 @@ class Association:
         self.line.on_release_asked()
 
     def on_released(self) -> None:
+        if self.channel.recording is not None:
+            self.channel.recording.released = True
         if not self._released.done():
             self._released.set_result(None)
 
@@ -278,6 +380,9 @@ class Association:
         self._fail((PeerTimeout if late else AssociationLost)(who))
 
     def on_closed(self) -> None:
+        self._reactor.calls.discard(self)
+        if self._recorder is not None and self.channel.recording is not None:
+            self._recorder.close(self.channel.recording)
         self._fail(AssociationLost("the connection was closed"))
         if not self._closed.done():
             self._closed.set_result(None)
@@ -291,8 +396,8 @@ class Association:
                 future.exception()  # whoever waits sees it; nobody waiting is no fault
 
     def _provider(self, request: Request, context: Context) -> Provider | None:
-        if isinstance(request, CStoreRq):
-            return self if self._receiver is not None else None
+        if isinstance(request, CStoreRq) and self._receiver is not None:
+            return self
         return self._providers(request, context) if self._providers is not None else None
 
     def begin(self, exchange: Exchange) -> Intake:
@@ -334,6 +439,35 @@ class _Receive:
 
     async def discard(self) -> None:
         pass
+
+
+async def _connected(peer: Peer, limits: ChannelLimits) -> socket.socket:
+    """A TCP connection. Raises PeerUnreachable."""
+    try:
+        async with asyncio.timeout(limits.connect_timeout_s):
+            return await connect_tcp(peer.host, peer.port)
+    except (OSError, TimeoutError) as error:
+        reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
+        raise PeerUnreachable(f"{peer.host}:{peer.port} cannot be reached: {reason}") from error
+
+
+async def connect_tcp(host: str, port: int) -> socket.socket:
+    """A connection to the first of the host's addresses that takes one. Raises OSError of the last that did not."""
+    loop = asyncio.get_running_loop()
+    trouble: OSError = OSError(f"{host} has no address")
+    for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        line = socket.socket(family, kind, protocol)
+        line.setblocking(False)
+        try:
+            await loop.sock_connect(line, address)
+        except BaseException as error:
+            line.close()
+            if not isinstance(error, OSError):
+                raise
+            trouble = error
+        else:
+            return line
+    raise trouble
 
 
 def _request(peer: Peer, proposals: Sequence[Proposal], calling_ae: str, limits: ChannelLimits) -> AssociateRq:
