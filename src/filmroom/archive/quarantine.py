@@ -1,20 +1,22 @@
 """Objects that could not be filed: kept with their reason until somebody decides."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
 
 from filmroom.archive.model import Outcome, Stored
+from filmroom.archive.quarantine_release import edited_file, released_edit
 from filmroom.base.clock import Clock
 from filmroom.base.errors import NotFound, Unavailable
 from filmroom.base.facts import ObjectQuarantined
 from filmroom.db import feed
 from filmroom.db.pool import Database
 from filmroom.db.queries import load
+from filmroom.dicom.edits import Edit
 from filmroom.security.policy import Action, demand
 from filmroom.security.principals import Principal
 from filmroom.storage.blobs import Blobs
@@ -27,6 +29,8 @@ _sql = load("filmroom.archive", "quarantine.sql")
 log = structlog.get_logger()
 
 MAX_DETAIL_CHARACTERS = 500
+# Given up in one go; the rest at the next.
+MAX_EXPIRED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +161,23 @@ class Quarantine:
         async for chunk in self._blobs.stream(entry.where):
             yield chunk
 
-    async def discard(self, who: Principal, pk: int) -> None:
+    async def discard(self, who: Principal, pk: int, *, why: str = "") -> None:
         """Give an object up. The row stays and says so; then its bytes go. Raises NotFound."""
         demand(who, Action.DELETE)
-        await self._settle(pk, "discarded")
+        await self._settle(who, pk, "discarded", why)
+
+    async def expire(self, who: Principal, *, days: int) -> int:
+        """Give up what has waited, or was released, for longer than so many days; how many objects."""
+        demand(who, Action.DELETE)
+        before = self._clock.now() - timedelta(days=days)
+        async with self._database.connection() as connection:
+            old = await _sql.older.all(connection, before=before, limit=MAX_EXPIRED)
+        for row in old:
+            if row["state"] == "waiting":
+                await self._settle(who, row["pk"], "discarded", f"nobody decided within {days} days")
+            else:
+                await self._forget(row["pk"])
+        return len(old)
 
     async def requeue(self, who: Principal, pk: int, door: Door) -> Outcome:
         """Try once more to file an object; when that succeeds it leaves quarantine. Raises NotFound."""
@@ -170,13 +187,41 @@ class Quarantine:
             raise NotFound(f"number {pk} has been decided about already")
         outcome = await self._offer(who, entry, door)
         if outcome.safe or outcome.result in (Stored.CONFLICT, Stored.QUARANTINED):
-            await self._settle(pk, "requeued")  # refused again, it is back under a new number with today's reason
+            await self._settle(
+                who, pk, "requeued", ""
+            )  # refused again, it is back under a new number with today's reason
         return outcome
 
-    async def _offer(self, who: Principal, entry: Entry, door: Door) -> Outcome:
+    async def release(self, who: Principal, pk: int, door: Door, changes: Mapping[str, Any], *, why: str) -> Outcome:
+        """File an object with attributes set right (by keyword or tag, UIDs too; None removes one).
+
+        What is filed is another object than the one that came, so that one stays, released, until ``expire``.
+        Raises NotFound, BadCorrection, NotReadable.
+        """
+        demand(who, Action.ADMINISTER)
+        entry = await self.get(who, pk)
+        if entry.state != "waiting":
+            raise NotFound(f"number {pk} has been decided about already")
+        edit = released_edit(changes, entry.source, self._clock.now())
+        outcome = await self._offer(who, entry, door, edit)
+        if outcome.safe:
+            async with self._database.transaction() as tx:
+                await _sql.release.value(tx, pk=pk, at=self._clock.now(), who=who.name, why=why)
+                await _sql.write.run(
+                    tx,
+                    at=self._clock.now(),
+                    who=who.name,
+                    why=why,
+                    target=f"instance:{outcome.sop_uid}",
+                    after={"quarantine": pk, "attributes": dict(edit.changes)},
+                )
+        return outcome
+
+    async def _offer(self, who: Principal, entry: Entry, door: Door, edit: Edit | None = None) -> Outcome:
         incoming = door.begin(who, door=entry.door, source=entry.source, transfer_syntax=None, part10=True)
         try:
-            async for chunk in self._blobs.stream(entry.where):
+            stream = self._blobs.stream(entry.where)
+            async for chunk in stream if edit is None else edited_file(stream, edit):
                 incoming.write(chunk)
                 if incoming.full:
                     await incoming.drain()
@@ -185,9 +230,16 @@ class Quarantine:
             raise
         return await incoming.finish()
 
-    async def _settle(self, pk: int, state: str) -> None:
+    async def _forget(self, pk: int) -> None:
+        """The bytes of an object that was released in another form."""
         async with self._database.transaction() as tx:
-            key = await _sql.settle.value(tx, pk=pk, state=state)
+            key = await _sql.forget.value(tx, pk=pk)
+        if key is not None:
+            await asyncio.to_thread(self._blobs.store(LOCAL).delete, key)
+
+    async def _settle(self, who: Principal, pk: int, state: str, why: str) -> None:
+        async with self._database.transaction() as tx:
+            key = await _sql.settle.value(tx, pk=pk, state=state, at=self._clock.now(), who=who.name, why=why)
         if key is None:
             raise NotFound(f"nothing that waits in quarantine has the number {pk}")
         await asyncio.to_thread(self._blobs.store(LOCAL).delete, key)

@@ -5,22 +5,25 @@ import contextlib
 import os
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from filmroom.archive import pixeltasks
+from filmroom.archive.corrections_out import edited_stream, edits_of
 from filmroom.archive.pixelpool import PixelPool
 from filmroom.archive.pixeltasks import StoredData
 from filmroom.base.errors import FilmroomError, NotFound, NotReadable, Unsupported
 from filmroom.db.pool import Database
 from filmroom.db.queries import load
+from filmroom.dicom.edits import Edit
 from filmroom.dicom.part10 import write_meta
 from filmroom.dicom.pixels_codecs import Codec, coding
 from filmroom.dicom.pixels_object import StoredObject
 from filmroom.dicom.transcode import Rules, transcoded
 from filmroom.dicom.transfersyntax import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, lookup
+from filmroom.index.query_view import in_sight, states
 from filmroom.security.policy import Action, demand
 from filmroom.security.principals import Principal
 from filmroom.storage.blobs import CHUNK_BYTES, Blobs
@@ -70,6 +73,7 @@ class Located:
     digest: bytes
     instance_number: int | None = None
     frames: int | None = None
+    edit: Edit | None = field(default=None, compare=False)  # how it goes out; None: as it came
 
     @property
     def dataset(self) -> BlobRange:
@@ -125,15 +129,26 @@ class Retrieve:
             within = list(studies) or None
             if instances:
                 rows = await self._sql.located_by_instance.all(
-                    connection, instances=list(instances), series=list(series) or None, studies=within
+                    connection,
+                    states=states(who.view),
+                    instances=list(instances),
+                    series=list(series) or None,
+                    studies=within,
                 )
             elif series:
-                rows = await self._sql.located_by_series.all(connection, series=list(series), studies=within)
+                rows = await self._sql.located_by_series.all(
+                    connection, states=states(who.view), series=list(series), studies=within
+                )
             elif within:
-                rows = await self._sql.located_by_study.all(connection, studies=within)
+                rows = await self._sql.located_by_study.all(connection, states=states(who.view), studies=within)
             else:
                 return []
-        return [_located(row) for row in rows]
+            if who.view.narrow:
+                known = await in_sight(connection, who.view, [row["pk"] for row in rows])
+                rows = [row for row in rows if row["pk"] in known]
+            corrected = [row["pk"] for row in rows if row["corrected"] and not who.view.as_received]
+            edits = await edits_of(connection, corrected) if corrected else {}
+        return [_located(row, edits.get(row["pk"])) for row in rows]
 
     async def one(self, who: Principal, study: str, series: str, instance: str) -> Located:
         """The object of these three UIDs. Raises NotFound."""
@@ -142,11 +157,19 @@ class Retrieve:
             raise NotFound("there is no such instance")
         return found[0]
 
-    async def handout(self, item: Located, acceptable: Sequence[str] = (ANY,)) -> Handout:
-        """The data set (no file header) in the stored transfer syntax if that is acceptable, else in the best that is.
+    async def handout(self, item: Located, acceptable: Sequence[str] = (ANY,), *, corrected: bool = True) -> Handout:
+        """The data set (no file header) in the stored transfer syntax if that is acceptable, else in the best that is;
+        as it is known to be, or as it was received unless ``corrected``.
 
         Raises Unsupported when the object can be written in none of them without loss, NotReadable when it is broken.
         """
+        if corrected and item.edit is not None:
+            made = await self.handout(item, acceptable, corrected=False)
+            deflated = lookup(made.transfer_syntax).deflated
+            chunks, size = await edited_stream(
+                made.chunks, made.transfer_syntax, item.edit, made.size_bytes, deflated=deflated
+            )
+            return Handout(made.transfer_syntax, size, chunks)
         if ANY in acceptable or item.transfer_syntax in acceptable:
             where = item.dataset
             return Handout(item.transfer_syntax, where.size_bytes, self._blobs.stream(where), where)
@@ -158,11 +181,14 @@ class Retrieve:
                 fault = error  # another one may do
         raise fault
 
-    async def file(self, item: Located, acceptable: Sequence[str] = (ANY,), *, source_ae: str = "") -> Handout:
+    async def file(
+        self, item: Located, acceptable: Sequence[str] = (ANY,), *, source_ae: str = "", corrected: bool = True
+    ) -> Handout:
         """The same as a Part 10 file; as it was filed when the stored transfer syntax is acceptable."""
-        if ANY in acceptable or item.transfer_syntax in acceptable:
+        as_filed = item.edit is None or not corrected
+        if as_filed and (ANY in acceptable or item.transfer_syntax in acceptable):
             return Handout(item.transfer_syntax, item.where.size_bytes, self._blobs.stream(item.where), item.where)
-        made = await self.handout(item, acceptable)
+        made = await self.handout(item, acceptable, corrected=corrected)
         meta = write_meta(item.sop_class, item.sop_uid, made.transfer_syntax, source_ae)
         size = None if made.size_bytes is None else made.size_bytes + len(meta)
         return Handout(made.transfer_syntax, size, _prefixed(meta, made.chunks))
@@ -242,7 +268,12 @@ def _writable(transfer_syntax: str) -> bool:
     return how.codec is not Codec.OPAQUE and not how.lossy and how.max_bits > 0
 
 
-def _located(row: Mapping[str, Any]) -> Located:
+def as_received(items: Sequence[Located]) -> list[Located]:
+    """The same objects, to be handed out as they came."""
+    return [item if item.edit is None else replace(item, edit=None) for item in items]
+
+
+def _located(row: Mapping[str, Any], edit: Edit | None) -> Located:
     return Located(
         pk=row["pk"],
         study_uid=row["study_uid"],
@@ -257,6 +288,7 @@ def _located(row: Mapping[str, Any]) -> Located:
         digest=row["digest"],
         instance_number=row["instance_number"],
         frames=row["frames"],
+        edit=edit,
     )
 
 

@@ -12,7 +12,7 @@ from filmroom.base.errors import Corrupt, NotFound, Unsupported
 from filmroom.dicom.frames import EncapsulatedFrames, FrameIndex, read_spans
 from filmroom.dicom.json import inflate
 from filmroom.dicom.pixels_elements import PIXEL_DATA, PIXEL_TAGS, Attributes, Encoding, Truncated
-from filmroom.dicom.pixels_object import StoredObject, StoredPixels
+from filmroom.dicom.pixels_object import StoredObject, StoredPixels, swap
 from filmroom.dicom.transcode import Rules
 from filmroom.dicom.transfersyntax import EXPLICIT_LE, lookup
 from filmroom.storage.blobs import Blobs
@@ -92,6 +92,15 @@ class FrameReader:
         target = _target(acceptable)
         first = await self._decoded(item, wanted[0], target)  # now, so that what cannot be done is said in time
         return Frames(target, len(wanted), self._all_decoded(item, wanted, target, first))
+
+    async def stored_runs(self, item: Located, number: int) -> list[BlobRange]:
+        """Where the stored bytes of frame ``number`` (from 1) lie, for frames too long to be held: videos."""
+        plan = await self._plan(item)
+        where = item.dataset
+        return [
+            BlobRange(where.store, where.key, where.start + offset, length)
+            for offset, length in plan.index.spans(number - 1)
+        ]
 
     async def bulk(self, item: Located, path: Sequence[int]) -> Bulk:
         """A value by its path (tag, or sequence tag, item number from 0, tag ...). Raises NotFound."""
@@ -196,7 +205,7 @@ class FrameReader:
         value = BlobRange(where.store, where.key, where.start + element.value, element.value_end - element.value)
         width = _WIDTH.get(vr, 1)
         if encoding.big and width > 1:
-            return Bulk(vr, None, _swapped(self._blobs.read_sync(value), width))
+            return Bulk(vr, None, swap(self._blobs.read_sync(value), width))
         return Bulk(vr, value)
 
     def _header(self, item: Located, encoding: Encoding) -> Attributes:
@@ -244,14 +253,6 @@ def _target(acceptable: Sequence[str]) -> str:
         if not lookup(uid).big_endian and not lookup(uid).deflated:
             return EXPLICIT_LE if _native(uid) else uid
     raise Unsupported("none of the transfer syntaxes asked for can hold a frame")
-
-
-def _swapped(data: bytes, width: int) -> bytes:
-    swapped = bytearray(data)
-    whole = len(data) // width * width
-    for place in range(width):
-        swapped[place:whole:width] = data[width - 1 - place : whole : width]
-    return bytes(swapped)
 
 
 __all__ = ["PIXEL_DATA", "Bulk", "FrameReader", "Frames", "format_path", "parse_path"]

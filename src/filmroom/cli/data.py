@@ -12,6 +12,7 @@ from filmroom.app import Core
 from filmroom.archive.importer import Summary, import_path
 from filmroom.archive.model import Stored
 from filmroom.archive.quarantine import Entry
+from filmroom.cli.corrections import assignment
 from filmroom.cli.running import with_core
 from filmroom.security.principals import SYSTEM
 
@@ -92,10 +93,27 @@ def requeue(number: Annotated[int, typer.Argument(help="The number in the list."
 
 
 @quarantine.command()
-def discard(number: Annotated[int, typer.Argument(help="The number in the list.")]) -> None:
+def release(
+    number: Annotated[int, typer.Argument(help="The number in the list.")],
+    attributes: Annotated[list[str], typer.Argument(help="Keyword=value, or Keyword- to remove an attribute.")],
+    why: Annotated[str, typer.Option("--why", help="The reason, for the journal.")],
+) -> None:
+    """File an object with attributes set right; what came is kept for a while."""
+    values = dict(map(assignment, attributes))
+    outcome = with_core(lambda core: core.quarantine.release(SYSTEM, number, core.ingest, values, why=why))
+    screen.print("Filed." if outcome.safe else f"Not filed: {outcome.comment}")
+    if not outcome.safe:
+        raise typer.Exit(1)
+
+
+@quarantine.command()
+def discard(
+    number: Annotated[int, typer.Argument(help="The number in the list.")],
+    why: Annotated[str, typer.Option("--why", help="The reason, kept with the row.")] = "",
+) -> None:
     """Give an object up: its bytes are removed, its row stays."""
     typer.confirm(f"Remove the bytes of object {number} for good?", abort=True)
-    with_core(lambda core: core.quarantine.discard(SYSTEM, number))
+    with_core(lambda core: core.quarantine.discard(SYSTEM, number, why=why))
 
 
 @quarantine.command()

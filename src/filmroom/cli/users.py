@@ -1,5 +1,6 @@
 """``filmroom user``: people and programs that sign in."""
 
+import sys
 from datetime import timedelta
 from typing import Annotated
 
@@ -26,7 +27,7 @@ def add(
     display_name: Annotated[str, typer.Option(help="The name people read.")] = "",
 ) -> None:
     """Add an account. Its password is asked for, or made and shown once when left empty."""
-    password = typer.prompt("Password (empty: one is made)", default="", hide_input=True, show_default=False)
+    password = _secret("Password (empty: one is made)", default="")
 
     async def work(core: Core) -> str | None:
         roles = role or ["viewer"]
@@ -55,7 +56,7 @@ def list_() -> None:
 @app.command()
 def password(name: Name) -> None:
     """Set an account's password; it is asked for twice."""
-    fresh = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
+    fresh = _secret("New password", twice=True)
     with_core(lambda core: core.accounts.set_password(SYSTEM, name, fresh))
 
 
@@ -80,3 +81,13 @@ def token(
     """Print a fresh bearer token of an account, and nothing else."""
     lasts = timedelta(days=days) if days else None
     typer.echo(with_core(lambda core: core.tokens.issue(SYSTEM, name, label=label, lasts=lasts)))
+
+
+def _secret(question: str, *, default: str | None = None, twice: bool = False) -> str:
+    """Asked for without echo; where there is no terminal, the next line of the input."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    answer: str = typer.prompt(
+        question, default=default, hide_input=True, show_default=False, confirmation_prompt=twice
+    )
+    return answer

@@ -16,6 +16,9 @@ FROM commitment WHERE pk = :pk;
 -- name: of_transaction
 SELECT pk, state FROM commitment WHERE side = :side AND peer = :peer AND transaction_uid = :uid FOR UPDATE;
 
+-- name: of_web_transaction
+SELECT pk, state FROM commitment WHERE side = 'web' AND peer = :peer AND transaction_uid = :uid;
+
 -- name: items
 SELECT n, sop_class, sop_uid, reason FROM commitment_item WHERE commitment_pk = :pk ORDER BY n;
 

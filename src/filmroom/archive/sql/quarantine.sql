@@ -17,4 +17,21 @@ SELECT * FROM quarantine WHERE pk = :pk;
 
 -- name: settle
 -- Only what still waits can be decided about, and once.
-UPDATE quarantine SET state = :state WHERE pk = :pk AND state = 'waiting' RETURNING key;
+UPDATE quarantine SET state = :state, decided_at = :at, decided_by = :who, why = :why
+WHERE pk = :pk AND state = 'waiting' RETURNING key;
+
+-- name: release
+-- Filed in another form: these bytes stay for a while.
+UPDATE quarantine SET state = 'released', decided_at = :at, decided_by = :who, why = :why
+WHERE pk = :pk AND state = 'waiting' RETURNING pk;
+
+-- name: write
+INSERT INTO journal (at, who, why, action, target, before, after)
+VALUES (:at, :who, :why, 'release', :target, NULL, :after);
+
+-- name: older
+SELECT pk, state FROM quarantine
+WHERE (state = 'waiting' AND at < :before) OR (state = 'released' AND decided_at < :before) ORDER BY pk LIMIT :limit;
+
+-- name: forget
+UPDATE quarantine SET state = 'requeued' WHERE pk = :pk AND state = 'released' RETURNING key;

@@ -3,7 +3,7 @@
 
 -- name: located_by_instance
 SELECT i.pk, st.study_uid, se.series_uid, i.sop_uid, i.sop_class, i.transfer_syntax, i.dataset_offset, i.header_bytes,
-       i.size_bytes, i.digest, i.instance_number, i.frames, l.store, l.key, l.start, l.size_bytes AS stored_bytes
+       i.size_bytes, i.digest, i.instance_number, i.frames, l.store, l.key, l.start, l.size_bytes AS stored_bytes, st.corrected
 FROM instance AS i
 JOIN series AS se ON se.pk = i.series_pk
 JOIN study AS st ON st.pk = i.study_pk
@@ -11,14 +11,14 @@ CROSS JOIN LATERAL (
     SELECT store, key, start, size_bytes FROM location
     WHERE instance_pk = i.pk AND state <> 'leaving' ORDER BY state <> 'good', store LIMIT 1
 ) AS l
-WHERE i.sop_uid = ANY(:instances) AND i.state = 'visible' AND se.state = 'visible' AND st.state = 'visible'
+WHERE i.sop_uid = ANY(:instances) AND i.state = ANY(:states::text[]) AND se.state = ANY(:states::text[]) AND st.state = ANY(:states::text[])
   AND (:series::text[] IS NULL OR se.series_uid = ANY(:series))
   AND (:studies::text[] IS NULL OR st.study_uid = ANY(:studies))
 ORDER BY st.study_uid, se.series_number, se.pk, i.instance_number, i.pk;
 
 -- name: located_by_series
 SELECT i.pk, st.study_uid, se.series_uid, i.sop_uid, i.sop_class, i.transfer_syntax, i.dataset_offset, i.header_bytes,
-       i.size_bytes, i.digest, i.instance_number, i.frames, l.store, l.key, l.start, l.size_bytes AS stored_bytes
+       i.size_bytes, i.digest, i.instance_number, i.frames, l.store, l.key, l.start, l.size_bytes AS stored_bytes, st.corrected
 FROM series AS se
 JOIN study AS st ON st.pk = se.study_pk
 JOIN instance AS i ON i.series_pk = se.pk
@@ -26,13 +26,13 @@ CROSS JOIN LATERAL (
     SELECT store, key, start, size_bytes FROM location
     WHERE instance_pk = i.pk AND state <> 'leaving' ORDER BY state <> 'good', store LIMIT 1
 ) AS l
-WHERE se.series_uid = ANY(:series) AND i.state = 'visible' AND se.state = 'visible' AND st.state = 'visible'
+WHERE se.series_uid = ANY(:series) AND i.state = ANY(:states::text[]) AND se.state = ANY(:states::text[]) AND st.state = ANY(:states::text[])
   AND (:studies::text[] IS NULL OR st.study_uid = ANY(:studies))
 ORDER BY st.study_uid, se.series_number, se.pk, i.instance_number, i.pk;
 
 -- name: located_by_study
 SELECT i.pk, st.study_uid, se.series_uid, i.sop_uid, i.sop_class, i.transfer_syntax, i.dataset_offset, i.header_bytes,
-       i.size_bytes, i.digest, i.instance_number, i.frames, l.store, l.key, l.start, l.size_bytes AS stored_bytes
+       i.size_bytes, i.digest, i.instance_number, i.frames, l.store, l.key, l.start, l.size_bytes AS stored_bytes, st.corrected
 FROM study AS st
 JOIN series AS se ON se.study_pk = st.pk
 JOIN instance AS i ON i.series_pk = se.pk
@@ -40,7 +40,7 @@ CROSS JOIN LATERAL (
     SELECT store, key, start, size_bytes FROM location
     WHERE instance_pk = i.pk AND state <> 'leaving' ORDER BY state <> 'good', store LIMIT 1
 ) AS l
-WHERE st.study_uid = ANY(:studies) AND i.state = 'visible' AND se.state = 'visible' AND st.state = 'visible'
+WHERE st.study_uid = ANY(:studies) AND i.state = ANY(:states::text[]) AND se.state = ANY(:states::text[]) AND st.state = ANY(:states::text[])
 ORDER BY st.study_uid, se.series_number, se.pk, i.instance_number, i.pk;
 
 -- name: studies_of_patient

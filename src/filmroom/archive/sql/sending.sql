@@ -82,7 +82,7 @@ SELECT d.pk, d.ae_title, d.priority, d.state, d.principal, d.reason, d.commit, d
        d.n_items AS total, i.sent, i.warned, i.failed, i.waiting, i.repeated
 FROM (SELECT * FROM delivery
       WHERE (:ae_title::text IS NULL OR ae_title = :ae_title) AND (:state::text IS NULL OR state = :state)
-        AND (:pk::bigint IS NULL OR pk = :pk)
+        AND (:pk::bigint IS NULL OR pk = :pk) AND (:before::bigint IS NULL OR pk < :before)
       ORDER BY pk DESC LIMIT :limit) d
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE state IN ('sent', 'warning')) AS sent,

@@ -26,8 +26,10 @@ WHERE d.version < excluded.version;
 
 -- name: headers
 -- Where the header of each visible object of a series is, in the order in which they are shown.
-SELECT i.sop_uid, i.transfer_syntax, i.dataset_offset, i.header_bytes, l.store, l.key, l.start, l.size_bytes
+SELECT i.pk, i.sop_uid, i.transfer_syntax, i.dataset_offset, i.header_bytes, l.store, l.key, l.start, l.size_bytes,
+       s.corrected
 FROM instance AS i
+JOIN study AS s ON s.pk = i.study_pk
 CROSS JOIN LATERAL (
     SELECT store, key, start, size_bytes FROM location
     WHERE instance_pk = i.pk AND state <> 'leaving' ORDER BY state <> 'good', store LIMIT 1

@@ -35,11 +35,11 @@ class GetScp:
         except Forbidden:
             exchange.respond(response(exchange, status.NOT_AUTHORISED, comment="this AE title may not retrieve"))
             return
-        progress = Progress(exchange, len(items))
+        progress = Progress(exchange, items)
         async with aclosing(send_objects(exchange.line, self._retrieve, items)) as results:
             async for sent in results:
                 progress.add(sent)
-                if exchange.cancelled:
+                if exchange.cancelled or progress.overdue:
                     break
         code = progress.finish(cancelled=exchange.cancelled and progress.tally.remaining > 0)
         tally = progress.tally

@@ -40,12 +40,12 @@ class Wanted:
     instances: tuple[str, ...] = ()
 
 
-def decode(identifier: bytes, transfer_syntax: str) -> JsonDataset:
+def decode(identifier: bytes, transfer_syntax: str, default_charset: str = "") -> JsonDataset:
     """An identifier as DICOM JSON, but with the asker's own (0008,0005): it says what the asker can read.
 
-    Raises RemoteFault.
+    ``default_charset`` is what it is written in when it does not say. Raises RemoteFault.
     """
-    dataset = dataset_to_json(identifier, transfer_syntax)
+    dataset = dataset_to_json(identifier, transfer_syntax, default_charset=default_charset)
     tap = HeaderTap(transfer_syntax, frozenset({CHARACTER_SET}))
     tap.feed(identifier)
     element = tap.finish().elements.get(CHARACTER_SET)
@@ -99,6 +99,14 @@ def wanted(dataset: JsonDataset, model: Model, *, relational: bool) -> Wanted:
         series=_uids(dataset, Level.SERIES),
         instances=_uids(dataset, Level.IMAGE),
     )
+
+
+def instance_uids(dataset: JsonDataset) -> tuple[str, ...]:
+    """The objects named, without the levels above (PS3.4 Y.4.1.1.3, Z.4.2.1.3). Raises BadIdentifier."""
+    found = _uids(dataset, Level.IMAGE)
+    if not found:
+        raise BadIdentifier("no SOP Instance UID", 0x00080018)
+    return found
 
 
 def values(dataset: JsonDataset, key: str) -> list[Any]:

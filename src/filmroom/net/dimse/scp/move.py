@@ -31,7 +31,7 @@ class MoveScp:
 
     async def _move(self, exchange: Exchange, identifier: bytes) -> None:
         try:
-            destination = await self._destination(exchange)
+            destination = await destination_of(exchange, self._devices)
             what = read_identifier(exchange, identifier) if destination is not None else None
             if destination is None or what is None:
                 return
@@ -44,30 +44,14 @@ class MoveScp:
             return
         await self._send(exchange, destination, items, what)
 
-    async def _destination(self, exchange: Exchange) -> Device | None:
-        """The device to send to; None after the refusal was answered. Nothing is opened before (A801)."""
-        request = exchange.request
-        assert isinstance(request, CMoveRq)
-        allowed = exchange.line.caller.policy.destinations
-        if allowed is not None and request.destination not in allowed:
-            comment = f"{request.destination} is no destination of yours"
-            exchange.respond(response(exchange, status.NOT_AUTHORISED, comment=comment))
-            return None
-        device = await self._devices.find(request.destination)
-        if device is None or not device.enabled:
-            comment = f"{request.destination} is not registered"
-            exchange.respond(response(exchange, status.MOVE_DESTINATION_UNKNOWN, comment=comment))
-            return None
-        return device
-
     async def _send(self, exchange: Exchange, destination: Device, items: list[Located], what: Wanted) -> None:
         caller = exchange.line.caller.ae_title
-        progress = Progress(exchange, len(items))
+        progress = Progress(exchange, items)
         originator = Originator(caller, exchange.request.message_id)
         async with aclosing(self._sender.send(destination, items, originator=originator)) as results:
             async for sent in results:
                 progress.add(sent)
-                if exchange.cancelled:
+                if exchange.cancelled or progress.overdue:
                     break
         code = progress.finish(cancelled=exchange.cancelled and progress.tally.remaining > 0)
         log.info(
@@ -80,3 +64,24 @@ class MoveScp:
             warning=progress.tally.warning,
             status=code,
         )
+
+
+async def destination_of(exchange: Exchange, devices: Devices) -> Device | None:
+    """The device to send to; None after the refusal was answered. Nothing is opened before (A801)."""
+    request = exchange.request
+    assert isinstance(request, CMoveRq)
+    allowed = exchange.line.caller.policy.destinations
+    if allowed is not None and request.destination not in allowed:
+        comment = f"{request.destination} is no destination of yours"
+        exchange.respond(response(exchange, status.NOT_AUTHORISED, comment=comment))
+        return None
+    device = await devices.find(request.destination)
+    if device is None or not device.enabled:
+        comment = f"{request.destination} is not registered"
+        exchange.respond(response(exchange, status.MOVE_DESTINATION_UNKNOWN, comment=comment))
+        return None
+    if "store" not in device.policy.outgoing:
+        comment = f"nothing may be sent to {request.destination}"
+        exchange.respond(response(exchange, status.NOT_AUTHORISED, comment=comment))
+        return None
+    return device

@@ -1,6 +1,7 @@
 """What C-MOVE and C-GET share (PS3.4 C.4.2, C.4.3): the identifier, the counts, the responses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from filmroom.base.errors import RemoteFault
 from filmroom.net.dimse.line import Exchange
@@ -15,16 +16,26 @@ from filmroom.wire.dimse.status import StatusClass
 # Pending responses are for a person watching progress: not more often than this, and at least one.
 PROGRESS_S = 0.1
 
+# The longest a retrieve may take in all: a peer that takes one object a minute for ever holds a place for ever.
+RETRIEVE_S = 8 * 3600.0
+
 _MODELS: Mapping[str, Model] = {**MOVE_MODELS, **GET_MODELS}
+
+
+class _Named(Protocol):
+    @property
+    def sop_uid(self) -> str: ...
 
 
 class Progress:
     """Counts the sub-operations of one retrieve and reports them to its asker."""
 
-    def __init__(self, exchange: Exchange, total: int) -> None:
-        self.tally = Tally(total)
+    def __init__(self, exchange: Exchange, items: Sequence[_Named]) -> None:
+        self.tally = Tally(len(items))
+        self._items = items
         self._exchange = exchange
         self._reported = float("-inf")
+        self._deadline = exchange.line.loop.time() + RETRIEVE_S
         self._comment = ""
 
     def add(self, sent: Sent) -> None:
@@ -37,8 +48,17 @@ class Progress:
             self._reported = now
             self._exchange.respond(response(self._exchange, status.PENDING, self.tally, remaining=True))
 
+    @property
+    def overdue(self) -> bool:
+        """Whether the retrieve has taken its whole time; what remains has failed then."""
+        return self._exchange.line.loop.time() > self._deadline
+
     def finish(self, *, cancelled: bool = False) -> int:
         """Send the final response; its status."""
+        if not cancelled and self.tally.remaining:
+            self._comment = "the retrieve has taken too long"
+            for item in self._items[len(self._items) - self.tally.remaining :]:
+                self.tally.fail(item.sop_uid)
         code = status.CANCEL if cancelled else self.tally.final_status()
         failed = self.tally.failed_uids
         comment = self._comment if failed else ""

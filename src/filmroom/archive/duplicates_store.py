@@ -1,0 +1,99 @@
+"""Rows of objects that come again: what is here, and how another version takes its place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from filmroom.archive.duplicates import Copy
+from filmroom.archive.identity import StudyPatient
+from filmroom.base.errors import NotFound
+from filmroom.db.pool import Connection
+from filmroom.db.queries import load
+from filmroom.storage.model import BlobRange
+
+_sql = load("filmroom.archive", "duplicates.sql")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """An object whose bytes are durable at ``where`` and that is to take the place of an older one."""
+
+    sop_class: str
+    transfer_syntax: str
+    dataset_offset: int
+    header_bytes: int
+    digest: bytes
+    blob_digest: bytes
+    source: str
+    where: BlobRange
+
+
+async def here(connection: Connection, sop_uids: Sequence[str]) -> dict[str, tuple[int, Copy]]:
+    """Those of the objects that the index has: their keys, and what ``duplicates.decide`` asks of them."""
+    rows = await _sql.copies.all(connection, sop_uids=list(sop_uids))
+    return {
+        row["sop_uid"]: (row["pk"], Copy(row["study_uid"], row["series_uid"], row["source"], row["digest"]))
+        for row in rows
+    }
+
+
+async def study_patient(connection: Connection, study_uid: str) -> StudyPatient | None:
+    """Whose a study is, for ``identity.examine``; None when it is not here."""
+    row = await _sql.study_patient.one(connection, study_uid=study_uid)
+    if row is None:
+        return None
+    own = [(value, issuer) for value, issuer in row["own"]]
+    merged = [(value, issuer) for value, issuer in row["merged"]]
+    return StudyPatient(own, merged, row["attributes"])
+
+
+async def supersede(tx: Connection, pk: int, new: Version, *, reason: str, at: datetime, kept_days: int) -> int:
+    """Put ``new`` in the place of object ``pk`` of the same series; the number of the version that was kept.
+
+    What the index says of the object's patient, study and series stays, as for any further object. Raises NotFound
+    when the object has no bytes any more.
+    """
+    kept = await _sql.keep_version.value(tx, pk=pk, reason=reason, at=at, expires_at=at + timedelta(days=kept_days))
+    if kept is None:
+        raise NotFound("there is nothing to replace")
+    before = await tx.fetchval("SELECT size_bytes FROM instance WHERE pk = $1", pk)
+    await _sql.forget_copies.run(tx, pk=pk)
+    await _sql.forget_coercion.run(tx, pk=pk)
+    row = await _sql.replace_instance.one(
+        tx,
+        pk=pk,
+        at=at,
+        sop_class=new.sop_class,
+        transfer_syntax=new.transfer_syntax,
+        dataset_offset=new.dataset_offset,
+        header_bytes=new.header_bytes,
+        size_bytes=new.where.size_bytes,
+        digest=new.digest,
+        source=new.source,
+    )
+    where = new.where
+    await _sql.place.run(
+        tx,
+        pk=pk,
+        store=where.store,
+        key=where.key,
+        start=where.start,
+        size_bytes=where.size_bytes,
+        blob_digest=new.blob_digest,
+    )
+    assert row is not None
+    await _sql.touch.run(tx, series_pk=row["series_pk"], study_pk=row["study_pk"], more=where.size_bytes - before)
+    return int(kept)
+
+
+async def versions(connection: Connection, sop_uid: str) -> list[Any]:
+    """The superseded versions of an object, the latest first."""
+    rows: list[Any] = await _sql.versions.all(connection, sop_uid=sop_uid)
+    return rows
+
+
+async def expired(tx: Connection, at: datetime, limit: int = 1000) -> list[BlobRange]:
+    """Forget versions whose time is over; where their bytes are, to be removed by who holds the stores."""
+    rows = await _sql.expired.all(tx, at=at, limit=limit)
+    return [BlobRange(row["store"], row["key"], row["start"], row["size_bytes"]) for row in rows]
