@@ -206,6 +206,11 @@ class Commitments:
 
     async def _tell(self, row: Any, policy: DevicePolicy) -> None:
         """Report on the association of the request, or see to it that somebody reports on a new one."""
+        if row["side"] == "web":  # fetched by whoever asked
+            async with self._database.transaction() as tx:
+                now = self._clock.now()
+                await _sql.step.run(tx, pk=row["pk"], before=["reporting"], after="reported", trouble="", at=now)
+            return
         result = await self._result(row)
         if policy.commit != "new" and self._lines is not None and await self._lines.report(row["peer"], result):
             await self._reported(row, result)

@@ -55,9 +55,11 @@ def question_from_dataset(
     combined_datetime: bool = False,
     fuzzy: bool = False,
     multiple_values: bool = False,
+    zoned: bool = False,
     character_set: str = "",
 ) -> Question:
-    """A C-FIND identifier as a question; the flags are what extended negotiation agreed on (PS3.4 C.5.1.1).
+    """A C-FIND identifier as a question; the flags are what extended negotiation agreed on (PS3.4 C.5.1.1); ``zoned``
+    that its Timezone Offset From UTC (0008,0201) is meant.
 
     ``level`` overrides Query/Retrieve Level (0008,0052); ``character_set`` is the asker's (0008,0005).
     Raises RemoteFault, saying which key is wrong.
@@ -76,7 +78,7 @@ def question_from_dataset(
         fuzzy=fuzzy,
         relational=relational,
         combined_datetime=combined_datetime,
-        timezone=_timezone(identifier),
+        timezone=_timezone(identifier) if zoned else None,
         character_set=character_set,
     )
 

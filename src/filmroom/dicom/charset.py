@@ -105,6 +105,11 @@ def choose(text: str, wanted: CharacterSet) -> CharacterSet:
     return wanted if wanted.encode(text, "PN") is not None else UTF8
 
 
+def reads_gb(value: str) -> bool:
+    """Whether a device that names these sets writes Chinese in GB codes: it will read GB18030 rather than UTF-8."""
+    return any(one.g1 is HANZI or one.whole in ("gbk", "gb18030") for one in character_set(value).terms)
+
+
 def _encode(text: str, codec: str) -> bytes | None:
     try:
         return text.encode(codec)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from filmroom.base.errors import NotReadable
 from filmroom.base.limits import MAX_SEQUENCE_DEPTH
-from filmroom.dicom.charset import ASCII_ONLY, TEXT_VRS, UTF8, CharacterSet, character_set
+from filmroom.dicom.charset import ASCII_ONLY, TEXT_VRS, UTF8, UTF8_TERM, CharacterSet, character_set
 from filmroom.dicom.dictionary import LONG_VRS, SHORT_VRS, vr_of
 from filmroom.dicom.json_values import BINARY_VRS, swapped
 from filmroom.dicom.question import JsonDataset
@@ -52,6 +52,68 @@ def json_to_dataset(
     return deflate.compress(body) + deflate.flush()
 
 
+def encode_elements(dataset: JsonDataset, transfer_syntax: str, charset: CharacterSet) -> bytes | None:
+    """Elements that are to stand in a data set whose character set is given; None when that cannot hold their text.
+
+    (0008,0005) is not among them, whatever ``dataset`` says. Not deflated. Raises NotReadable.
+    """
+    syntax = lookup(transfer_syntax)
+    try:
+        return _Writer(charset, syntax.implicit, syntax.big_endian, None).elements(dataset)
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError, struct.error) as fault:
+        raise NotReadable(f"not DICOM JSON ({type(fault).__name__})") from None
+
+
+class AnswersEncoder:
+    """Encodes data sets that have much in common one after another, each as ``json_to_dataset`` does.
+
+    An element that is the same object as in the data set before is not encoded again. ``otherwise`` names the character
+    set for answers that ``charset`` cannot hold. Deflated transfer syntaxes are not for it.
+    """
+
+    def __init__(self, transfer_syntax: str, charset: str, otherwise: str = UTF8_TERM) -> None:
+        syntax = lookup(transfer_syntax)
+        self._writer = _Writer(character_set(charset), syntax.implicit, syntax.big_endian, None)
+        self._declared = self._writer.character_set()
+        self._before: dict[str, tuple[Mapping[str, Any], bytes, bool]] = {}
+        known = character_set(charset).values == character_set(otherwise).values
+        self._next = (transfer_syntax, UTF8_TERM if known else otherwise)
+        self._second: AnswersEncoder | None = None
+
+    def encode(self, dataset: JsonDataset) -> bytes:
+        """One data set. Raises NotReadable when ``dataset`` is not DICOM JSON."""
+        try:
+            return self._encode(dataset)
+        except (AttributeError, LookupError, TypeError, ValueError, OverflowError, struct.error) as fault:
+            raise NotReadable(f"not DICOM JSON ({type(fault).__name__})") from None
+
+    def _encode(self, dataset: JsonDataset) -> bytes:
+        parts: list[bytes] = []
+        before, plain, early = self._before, True, 0
+        for name in sorted(dataset):
+            if name <= _CHARACTER_SET:
+                if name == _CHARACTER_SET:
+                    continue
+                early += 1
+            element = dataset[name]
+            known = before.get(name)
+            if known is None or known[0] is not element:
+                written = self._writer.one(name, element)
+                if written is None:
+                    return self._in_another(dataset)
+                known = before[name] = (element, *written)
+            parts.append(known[1])
+            plain = plain and known[2]
+        if not plain:
+            parts.insert(early, self._declared)
+        return b"".join(parts)
+
+    def _in_another(self, dataset: JsonDataset) -> bytes:
+        if self._second is None:
+            self._second = AnswersEncoder(*self._next)
+        return self._second.encode(dataset)
+
+
 class _Unwritable(Exception):
     """A character has no place in the wanted character set."""
 
@@ -75,10 +137,28 @@ class _Writer:
             return None
         if self._plain:
             return body
-        terms = "\\".join(self._charset.values)
-        declared = self._element(_CHARACTER_SET, "CS", _even(terms.encode("ascii"), b" "))
+        declared = self.character_set()
         at = self._before(dataset)
         return body[:at] + declared + body[at:] if at else declared + body
+
+    def one(self, name: str, element: Mapping[str, Any]) -> tuple[bytes, bool] | None:
+        """One encoded element, and whether it is all ASCII; None when the character set cannot hold it."""
+        self._plain = True
+        try:
+            return self._one(name, element, 0), self._plain
+        except _Unwritable:
+            return None
+
+    def character_set(self) -> bytes:
+        """The element (0008,0005)."""
+        return self._element(_CHARACTER_SET, "CS", _even("\\".join(self._charset.values).encode("ascii"), b" "))
+
+    def elements(self, dataset: JsonDataset) -> bytes | None:
+        """The encoded elements and nothing else; None when the character set cannot hold them."""
+        try:
+            return self._elements(dataset, 0)
+        except _Unwritable:
+            return None
 
     def _before(self, dataset: JsonDataset) -> int:
         """How many bytes stand before (0008,0005); nearly always none."""
@@ -88,21 +168,18 @@ class _Writer:
     def _elements(self, dataset: JsonDataset, depth: int) -> bytes:
         if depth > MAX_SEQUENCE_DEPTH:
             raise NotReadable(f"sequences are nested deeper than {MAX_SEQUENCE_DEPTH}")
-        parts = []
-        for name in sorted(dataset):
-            if name == _CHARACTER_SET:
-                continue
-            element = dataset[name]
-            vr = element.get("vr") or vr_of(int(name, 16))
-            values = element.get("Value")
-            if vr in _PLAIN_VRS and values and len(values) == 1 and isinstance(values[0], str) and values[0].isascii():
-                value = values[0].encode("ascii")  # what most elements of an answer are
-                if len(value) % 2:
-                    value += b"\0" if vr == "UI" else b" "
-            else:
-                value = self._value(vr, element, depth)
-            parts.append(self._element(name, vr, value))
-        return b"".join(parts)
+        return b"".join([self._one(name, dataset[name], depth) for name in sorted(dataset) if name != _CHARACTER_SET])
+
+    def _one(self, name: str, element: Mapping[str, Any], depth: int) -> bytes:
+        vr = element.get("vr") or vr_of(int(name, 16))
+        values = element.get("Value")
+        if vr in _PLAIN_VRS and values and len(values) == 1 and isinstance(values[0], str) and values[0].isascii():
+            value = values[0].encode("ascii")  # what most elements of an answer are
+            if len(value) % 2:
+                value += b"\0" if vr == "UI" else b" "
+        else:
+            value = self._value(vr, element, depth)
+        return self._element(name, vr, value)
 
     def _element(self, name: str, vr: str, value: bytes) -> bytes:
         length = len(value)

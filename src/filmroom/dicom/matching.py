@@ -42,6 +42,7 @@ from filmroom.dicom.question import (
     hex_key,
     paths_of,
 )
+from filmroom.dicom.zones import DATE_TIME_PAIRS, in_zone, zone_of
 
 __all__ = [
     "ALL",
@@ -78,21 +79,14 @@ __all__ = [
 # Compared without case and accents, as their search columns are kept: StudyDescription, SeriesDescription.
 FOLDED_TAGS: Final = frozenset({0x00081030, 0x0008103E})
 
-# A date and its time, which combined matching takes as one (PS3.4 C.2.2.2.5.3).
-DATE_TIME_PAIRS: Final = (
-    (0x00080020, 0x00080030),  # study
-    (0x00080021, 0x00080031),  # series
-    (0x00080022, 0x00080032),  # acquisition
-    (0x00080023, 0x00080033),  # content
-    (0x00400002, 0x00400003),  # scheduled procedure step start
-    (0x00400244, 0x00400245),  # performed procedure step start
-)
-
 _Equal = Callable[[str], bool]
 
 
 def matches_all(question: Question, dataset: JsonDataset) -> bool:
-    """Whether an entity's attributes satisfy every key of a question."""
+    """Whether an entity's attributes satisfy every key of a question; its times are first read in the asker's zone."""
+    source = zone_of(dataset)
+    if question.timezone and source:
+        dataset = in_zone(dataset, source, question.timezone)
     keys = list(question.keys)
     if question.combined_datetime:
         for pair in DATE_TIME_PAIRS:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import Any, Final
 
+from filmroom.dicom.romanise import romanised
+from filmroom.dicom.simplified import simplified
 from filmroom.dicom.surnames import LONGEST_SURNAME, SURNAMES
 
 # Letters that Unicode does not take apart into a base letter and an accent.
@@ -63,13 +65,17 @@ def name_terms(*groups: str) -> list[str]:
     """What fuzzy search looks in for the normalised component groups of one name, in a stable order.
 
     Words; for Chinese characters also their pinyin without tones (whole, by syllable), its initials, and pairs of
-    neighbouring characters. All readings of the first character count, for surnames are often read wrong.
+    neighbouring characters in simplified form. All readings of the first character count, for surnames are often read
+    wrong. Of hangul and kana also how they are written in Latin letters.
     """
     terms: dict[str, None] = {}
     for group in groups:
-        terms.update(dict.fromkeys(_WORD.findall(group.replace("^", " "))))
+        words = _WORD.findall(group.replace("^", " "))
+        terms.update(dict.fromkeys(map(simplified, words)))
+        terms.update(dict.fromkeys(latin for word in words for latin in romanised(word)))
+        family = len(group.partition("^")[0]) if "^" in group else 0
         for run in _RUN.findall(group.replace("^", "").replace(" ", "")):
-            terms.update(dict.fromkeys(_han_terms(run)))
+            terms.update(dict.fromkeys(_han_terms(run, family)))
     return list(terms)[:MAX_TERMS]
 
 
@@ -80,7 +86,8 @@ def name_query_terms(text: str) -> list[str]:
     that a part of the name is enough.
     """
     wanted: dict[str, None] = {}
-    for word in fold(text[:MAX_NAME_CHARACTERS]).replace("^", " ").replace("=", " ").replace("?", "*").split():
+    plain = simplified(fold(text[:MAX_NAME_CHARACTERS]))
+    for word in plain.replace("^", " ").replace("=", " ").replace("?", "*").split():
         start = word.rstrip("*")
         for run in _RUN.findall(start):
             wanted.update(dict.fromkeys(run[at : at + 2] for at in range(max(1, len(run) - 1))))
@@ -91,14 +98,18 @@ def name_query_terms(text: str) -> list[str]:
     return list(wanted)
 
 
-def _han_terms(run: str) -> Iterable[str]:
-    yield run
-    yield from (run[at : at + 2] for at in range(len(run) - 1))
-    yield from run[:1]
+def _han_terms(run: str, family: int) -> Iterable[str]:
+    """``family`` is how many characters of the run are the family name, 0 where the name does not say."""
+    plain = simplified(run)
+    yield plain
+    yield from (plain[at : at + 2] for at in range(len(plain) - 1))
+    yield from plain
+    family = family or (2 if run[:2] in SURNAMES else 1)
     for syllables in _readings(run):
         yield "".join(syllables)
         yield "".join(syllable[0] for syllable in syllables)
         yield from syllables
+        yield from filter(None, ("".join(syllables[:family]), "".join(syllables[family:])))
 
 
 @lru_cache(maxsize=8192)

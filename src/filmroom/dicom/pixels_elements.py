@@ -10,18 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pydicom.datadict import dictionary_VR
-
 from filmroom.base.errors import LimitReached, NotReadable
 from filmroom.base.limits import MAX_SEQUENCE_DEPTH
+from filmroom.dicom import dictionary
+from filmroom.dicom.elements import ITEM, ITEM_END, PIXEL_TAGS, SEQUENCE_END, UNDEFINED
 
-UNDEFINED = 0xFFFFFFFF
-ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA, FLOAT_PIXELS, DOUBLE_PIXELS = 0x7FE00010, 0x7FE00008, 0x7FE00009
-PIXEL_TAGS = frozenset((PIXEL_DATA, FLOAT_PIXELS, DOUBLE_PIXELS))
-
-# VRs whose explicit form has two reserved bytes and a 32-bit length (PS3.5 table 7.1-1).
-LONG_VRS = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
+# VRs whose explicit form has two reserved bytes and a 32-bit length (PS3.5 table 7.1-1), as text.
+LONG_VRS = frozenset(vr.decode() for vr in dictionary.LONG_VRS)
 
 _BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q", "OW": "H", "OB": "B"}
 _LEADING_INTEGER = re.compile(r"\s*([+-]?\d+)")
@@ -176,7 +172,7 @@ class Attributes:
 
     def vr(self, tag: int) -> str:
         """The VR as written, else the dictionary's first choice, else UN."""
-        return self.found[tag].vr or dictionary_vr(tag)
+        return self.found[tag].vr or dictionary.vr_of(tag)
 
     def raw(self, tag: int) -> bytes:
         """The value's bytes; empty where the element is absent."""
@@ -237,13 +233,23 @@ class Attributes:
         return None
 
 
-def dictionary_vr(tag: int) -> str:
-    """The VR of PS3.6 for a tag; the first where several are allowed; UN for private and unknown ones."""
-    if tag & 0xFFFF == 0:
-        return "UL"
-    if tag >> 16 & 1:
-        return "LO" if 0x10 <= tag & 0xFFFF <= 0xFF else "UN"
-    try:
-        return dictionary_VR(tag)[:2]
-    except KeyError:
-        return "UN"
+__all__ = [
+    "DOUBLE_PIXELS",
+    "EXPLICIT",
+    "EXPLICIT_BIG",
+    "FLOAT_PIXELS",
+    "IMPLICIT",
+    "ITEM",
+    "ITEM_END",
+    "LONG_VRS",
+    "PIXEL_DATA",
+    "PIXEL_TAGS",
+    "SEQUENCE_END",
+    "UNDEFINED",
+    "Attributes",
+    "Element",
+    "Encoding",
+    "Truncated",
+    "elements",
+    "items",
+]

@@ -83,7 +83,7 @@ class StoredObject:
                 self.read,
                 element.value,
                 self.length,
-                pixels.frames,
+                1 if lookup(self.transfer_syntax).video else pixels.frames,  # one stream, whatever it shows
                 offsets=self.attributes.raw(_EXTENDED_OFFSETS),
                 lengths=self.attributes.raw(_EXTENDED_LENGTHS),
             )

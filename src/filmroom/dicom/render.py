@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from filmroom.base.errors import NotReadable, RemoteFault
+from filmroom.base.errors import NotReadable
 from filmroom.dicom.pixels import Decoded
 from filmroom.dicom.pixels_elements import Attributes
 from filmroom.dicom.pixels_object import StoredObject
-from filmroom.dicom.render_colour import to_rgb
+from filmroom.dicom.render_colour import converted, to_rgb
 from filmroom.dicom.render_luts import Lut, Palette, Shape, Window, lut, palette
 from filmroom.dicom.render_picture import Picture, RenderParams, place, write
+from filmroom.dicom.render_text import annotated
 
 _PER_FRAME, _SHARED = 0x52009230, 0x52009229
 _PIXEL_TRANSFORMATION, _FRAME_VOI = 0x00289145, 0x00289132
@@ -37,6 +38,8 @@ class Presentation:
     inverted: bool = False
     padding: tuple[int, int] | None = None
     palette: Palette | None = None
+    # The presentation LUT of a presentation state: P-values by the output of the VOI transformation.
+    output: Lut | None = None
 
 
 def render_object(stored: StoredObject, frame: int, params: RenderParams) -> bytes:
@@ -44,9 +47,15 @@ def render_object(stored: StoredObject, frame: int, params: RenderParams) -> byt
     return render(stored.pixels().decoded(frame), presentation(stored.attributes, frame), params)
 
 
-def render(frame: Decoded, look: Presentation, params: RenderParams) -> bytes:
-    """One decoded frame as an image file."""
-    return write(place(picture(frame, look, params.window), params), params)
+def render(frame: Decoded, look: Presentation, params: RenderParams, profile: bytes = b"") -> bytes:
+    """One decoded frame as an image file. ``profile`` is the object's own ICC profile."""
+    return write(finished(frame, look, params, profile), params, profile)
+
+
+def finished(frame: Decoded, look: Presentation, params: RenderParams, profile: bytes = b"") -> Picture:
+    """One decoded frame as it is shown, cut, scaled and annotated."""
+    shown = converted(picture(frame, look, params.window), params.icc, profile)
+    return annotated(place(shown, params), params.left, params.right)
 
 
 def picture(frame: Decoded, look: Presentation, window: Window | None = None) -> Picture:
@@ -80,7 +89,7 @@ def presentation(attributes: Attributes, frame: int) -> Presentation:
         slope=1.0 if slope is None else slope,
         intercept=intercept or 0.0,
         modality=modality,
-        window=_window(voi),
+        window=window_of(voi),
         voi=next((lut(item, signed=signed) for item in voi.items(_VOI_LUTS)), None),
         inverted=name == "MONOCHROME1" or attributes.text(0x20500020) == "INVERSE",
         padding=_padding(attributes, signed),
@@ -94,7 +103,8 @@ def _group(own: Attributes | None, shared: Attributes | None, tag: int) -> Attri
     return None
 
 
-def _window(voi: Attributes) -> Window | None:
+def window_of(voi: Attributes) -> Window | None:
+    """The first window of an item; None where it has none that can be used."""
     centers, widths = voi.numbers(_CENTER), voi.numbers(_WIDTH)
     if not centers or not widths or not np.isfinite([centers[0], widths[0]]).all() or widths[0] <= 0:
         return None
@@ -177,25 +187,11 @@ def _shown(
     else:
         low, high = limits or (float(measured.min()), float(measured.max()))
         parts = np.clip((measured - low) / ((high - low) or 1.0), 0.0, 1.0)
+    if look.output is not None:
+        parts = look.output.scaled(np.rint(parts * (len(look.output.table) - 1)) + look.output.first)
     if look.inverted:
         parts = 1.0 - parts
     shown = (parts * 255.0 + 0.5).astype(np.uint8)
     if look.padding is not None:
         shown[(values >= look.padding[0]) & (values <= look.padding[1])] = 0
     return shown
-
-
-def window_parameter(text: str) -> Window:
-    """The ``window`` parameter, ``center,width,function`` (PS3.18 8.3.5.1.3). Raises RemoteFault."""
-    parts = text.split(",")
-    names = {"linear": Shape.LINEAR, "linear-exact": Shape.LINEAR_EXACT, "sigmoid": Shape.SIGMOID}
-    try:
-        center, width = float(parts[0]), float(parts[1])
-        shape = names[parts[2].strip().lower()] if len(parts) > 2 else Shape.LINEAR
-    except (ValueError, IndexError, KeyError) as error:
-        raise RemoteFault("window must be center,width,function") from error
-    if not (np.isfinite(center) and np.isfinite(width)) or len(parts) > 3 or width <= 0:
-        raise RemoteFault("window must be center,width,function with a width above 0")
-    if shape is Shape.LINEAR and width < 1:
-        raise RemoteFault("the width of a linear window must be 1 or more")
-    return Window(center, width, shape)

@@ -11,6 +11,7 @@ from pydicom.datadict import dictionary_VR
 
 from filmroom.base.errors import LimitReached, Unsupported
 from filmroom.base.limits import MAX_SEQUENCE_DEPTH
+from filmroom.dicom.dictionary import vr_of
 from filmroom.dicom.pixels_elements import (
     IMPLICIT,
     ITEM,
@@ -19,7 +20,6 @@ from filmroom.dicom.pixels_elements import (
     UNDEFINED,
     Element,
     Encoding,
-    dictionary_vr,
     elements,
     items,
 )
@@ -122,7 +122,7 @@ def _resolved(tag: int, length: int, signed: bool) -> str:
     try:
         choices = dictionary_VR(tag).split(" or ")
     except KeyError:
-        return dictionary_vr(tag)
+        return vr_of(tag)
     if len(choices) == 1:
         return choices[0]
     if "OW" in choices and (length > 2 or "OB" in choices):

@@ -48,6 +48,13 @@ class Asked:
     policy_keys: frozenset[int] = frozenset()
 
     @property
+    def wanted(self) -> JsonDataset:
+        """The attributes that an answer has."""
+        if _NOT_KEYS.isdisjoint(self.identifier):
+            return self.identifier
+        return {name: element for name, element in self.identifier.items() if name not in _NOT_KEYS}
+
+    @property
     def candidates(self) -> Candidates:
         """The steps to look at."""
         return Candidates(
@@ -189,8 +196,12 @@ def step_question(asked: Asked) -> Question:
 
 def answer(asked: Asked, item: JsonDataset) -> JsonDataset:
     """What goes back: the attributes of the request and no others, those without a value empty (K.4.1.1.3.2)."""
-    wanted = {name: element for name, element in asked.identifier.items() if name not in _NOT_KEYS}
-    return _projected(wanted, item, ITEM)
+    return _projected(asked.wanted, item, ITEM)
+
+
+def projected(asked: JsonDataset, known: JsonDataset) -> JsonDataset:
+    """The attributes of ``asked`` as ``known`` has them, those without a value empty, and no others."""
+    return _projected(asked, known, None)
 
 
 def _projected(asked: JsonDataset, known: JsonDataset, table: Mapping[int, WorklistAttribute] | None) -> JsonDataset:

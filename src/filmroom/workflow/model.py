@@ -245,6 +245,23 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRow:
+    """An order as it is listed."""
+
+    pk: int
+    accession: str
+    accession_issuer: str
+    patient_id: str
+    patient_issuer: str
+    state: str
+    placer_number: str
+    filler_number: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
     """What an order became."""
 

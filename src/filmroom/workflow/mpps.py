@@ -3,9 +3,10 @@
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from filmroom.archive import lanes
 from filmroom.base.clock import Clock, SystemClock
 from filmroom.base.facts import Fact, StepPerformed
 from filmroom.base.ids import SopUid, StudyUid, is_uid, new_uid
@@ -38,6 +39,15 @@ _EVENT: Final = {
     PerformedStatus.DISCONTINUED: StepEvent.BROKEN_OFF,
 }
 
+# Event Type ID (PS3.4 table F.9.2-1).
+EVENT_TYPE: Final = {
+    PerformedStatus.IN_PROGRESS: 1,
+    PerformedStatus.COMPLETED: 2,
+    PerformedStatus.DISCONTINUED: 3,
+}
+UPDATED: Final = 4
+FORWARD_MPPS, NOTIFY_MPPS = "forward-mpps", "notify-mpps"
+
 UNSCHEDULED: Final = "unscheduled"
 NO_SUCH_STEP: Final = "no-such-step"
 OTHER_PATIENT: Final = "other-patient"
@@ -51,6 +61,23 @@ class Performed:
     finding: Finding | None = None
     attributes: JsonDataset | None = None
     charset: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerformedRow:
+    """A performed step as it is listed."""
+
+    pk: int
+    sop_uid: str
+    status: str
+    station: str
+    source: str
+    study_uids: list[str]
+    remarks: list[str]
+    attributes: JsonDataset
+    version: int
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +98,10 @@ class PerformedSteps:
         clock: Clock | None = None,
         *,
         random_128_bits: Callable[[], int] = lambda: uuid.uuid4().int,
+        retry_hours: float = 24.0,
     ) -> None:
         self._database = database
+        self._retry = timedelta(hours=retry_hours)
         self._clock = clock or SystemClock()
         self._random = random_128_bits
 
@@ -115,6 +144,7 @@ class PerformedSteps:
             if pk is None:
                 return Performed(sop_uid=uid, finding=Finding(Fault.DUPLICATE))
             await _sql.link.run(tx, performed_pk=pk, step_pks=list(meant.steps))
+            await self._pass_on(tx, at, source, uid, pk, EVENT_TYPE[PerformedStatus.IN_PROGRESS])
             await _follow(tx, at, who, uid, pk, PerformedStatus.IN_PROGRESS, meant.studies)
         return Performed(sop_uid=uid, finding=judged.finding)
 
@@ -132,6 +162,8 @@ class PerformedSteps:
             status = status_of(judged.attributes)
             assert status is not None
             await _sql.set.run(tx, at=at, pk=row["pk"], status=status.value, attributes=judged.attributes)
+            event = UPDATED if status is PerformedStatus.IN_PROGRESS else EVENT_TYPE[status]
+            await self._pass_on(tx, at, row["source"], uid, row["pk"], event)
             await _follow(tx, at, who, uid, row["pk"], status, tuple(map(StudyUid, row["study_uids"])))
         return Performed(sop_uid=uid, finding=judged.finding)
 
@@ -149,6 +181,33 @@ class PerformedSteps:
         chosen = {hex_key(tag): held[hex_key(tag)] for tag in asked if tag not in unknown} if tags else held
         finding = Finding(Fault.UNKNOWN_ATTRIBUTES, unknown) if unknown else None
         return Performed(sop_uid=uid, finding=finding, attributes=chosen, charset=row["charset"])
+
+    async def listed(
+        self,
+        who: Principal,
+        *,
+        status: str = "",
+        study_uid: str = "",
+        source: str = "",
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[PerformedRow]:
+        """Performed steps, newest first. Raises Unavailable, Forbidden."""
+        demand(who, Action.VIEW)
+        async with self._database.connection() as connection:
+            rows = await _sql.list.all(
+                connection, status=status, study_uid=study_uid, source=source, before=before, limit=limit
+            )
+        return [PerformedRow(**dict(row)) for row in rows]
+
+    async def _pass_on(self, tx: Connection, at: datetime, source: str, uid: SopUid, pk: int, event: int) -> None:
+        """Queue what other nodes are to hear of it."""
+        until = at + self._retry
+        for row in await _sql.forwarded_to.all(tx, source=source):
+            await lanes.add(tx, row["ae_title"], FORWARD_MPPS, {"performed": pk}, at=at, priority=5, retry_until=until)
+        for row in await _sql.notified.all(tx):
+            body = {"sop_uid": uid, "event": event}
+            await lanes.add(tx, row["ae_title"], NOTIFY_MPPS, body, at=at, priority=5, retry_until=until)
 
     async def exists(self, sop_uid: str) -> bool:
         """Whether there is such an object."""

@@ -40,11 +40,30 @@ class Captured:
     took_ms: float
 
 
+# Groups of the patient's attributes, and what else names somebody.
+_PERSONAL: Final = ("0010", "00380010", "00080050", "0020000D")
+MASK: Final = "***"
+
+
+def masked(identifier: JsonDataset) -> JsonDataset:
+    """A query without what it asks of a patient: each such value becomes ``***``, and one that is empty stays so."""
+    kept: JsonDataset = {}
+    for name, element in identifier.items():
+        if name.startswith(_PERSONAL) and element.get("Value"):
+            value: object = {"Alphabetic": MASK} if element.get("vr") == "PN" else MASK
+            kept[name] = {"vr": element.get("vr"), "Value": [value]}
+        else:
+            kept[name] = element
+    return kept
+
+
 class Worklist:
     """Answers worklist queries, and remembers the last of them as they were asked."""
 
-    def __init__(self, database: Database, clock: Clock | None = None) -> None:
+    def __init__(self, database: Database, clock: Clock | None = None, *, keep_values: bool = True) -> None:
+        """``keep_values``: remembered queries keep what they ask of the patient."""
         self._database = database
+        self._keep_values = keep_values
         self._clock = clock or SystemClock()
 
     async def find(self, who: Principal, asked: Asked) -> AsyncIterator[JsonDataset]:
@@ -70,7 +89,7 @@ class Worklist:
                 tx,
                 at=self._clock.now(),
                 calling_ae=asked.calling_ae,
-                identifier=asked.identifier,
+                identifier=asked.identifier if self._keep_values else masked(asked.identifier),
                 fuzzy=asked.fuzzy,
                 matches=matches,
                 status=status,

@@ -13,7 +13,7 @@ from filmroom.dicom.dates import date_value
 from filmroom.security.policy import Action, demand
 from filmroom.security.principals import Principal
 from filmroom.workflow import attributes, numbers, store
-from filmroom.workflow.candidates import Candidates, steps
+from filmroom.workflow.candidates import Candidates, Entry, entries, one_of, steps
 from filmroom.workflow.model import (
     BadOrder,
     NoSuchOrder,
@@ -21,6 +21,7 @@ from filmroom.workflow.model import (
     OrderedProcedure,
     OrderedStep,
     OrderExists,
+    OrderRow,
     OrderRules,
     Placed,
     Step,
@@ -137,6 +138,47 @@ class Orders:
         demand(who, Action.VIEW)
         async with self._database.connection() as connection:
             return await steps(connection, wanted, min(limit, MAX_LIST))
+
+    async def page(
+        self, who: Principal, wanted: Candidates, limit: int, after: tuple[str, str, int] | None = None
+    ) -> list[Entry]:
+        """Steps by start with their place, those that follow ``after``. Raises Forbidden, Unavailable."""
+        demand(who, Action.VIEW)
+        async with self._database.connection() as connection:
+            return await entries(connection, wanted, min(limit, MAX_LIST + 1), after)
+
+    async def listed(
+        self,
+        who: Principal,
+        *,
+        accession: str = "",
+        issuer: str | None = None,
+        patient_id: str = "",
+        state: str = "",
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[OrderRow]:
+        """Orders, newest first. Raises Forbidden, Unavailable."""
+        demand(who, Action.VIEW)
+        async with self._database.connection() as connection:
+            return await store.list_orders(
+                connection,
+                accession=accession,
+                issuer=issuer,
+                patient_id=patient_id,
+                state=state,
+                before=before,
+                limit=min(limit, MAX_LIST + 1),
+            )
+
+    async def order(self, who: Principal, accession: str, *, issuer: str = "") -> tuple[OrderRow, list[Step]]:
+        """One order with all its steps. Raises NoSuchOrder, Forbidden, Unavailable."""
+        found = await self.listed(who, accession=accession, issuer=issuer, limit=1)
+        if not found or not accession:
+            raise NoSuchOrder("there is no such order")
+        key = one_of(attributes.ACCESSION, "SH", accession)
+        held = await self.steps(who, Candidates(keys=(key,), statuses=frozenset(StepStatus)))
+        return found[0], [step for step in held if step.order_pk == found[0].pk]
 
     # Parts of an order
 

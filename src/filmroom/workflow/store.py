@@ -11,7 +11,7 @@ from filmroom.db.queries import load
 from filmroom.dicom.dates import time_value
 from filmroom.dicom.question import JsonDataset
 from filmroom.workflow import attributes
-from filmroom.workflow.model import Ordered, OrderedStep, StepStatus
+from filmroom.workflow.model import Ordered, OrderedStep, OrderRow, StepStatus
 
 _sql = load("filmroom.workflow", "orders.sql")
 
@@ -66,6 +66,11 @@ async def add_order(tx: Connection, at: datetime, order: Ordered, patient_pk: in
 async def find_order(tx: Connection, accession: str, accession_issuer: str) -> Any | None:
     """The order's row (pk, patient_pk, accession, accession_issuer, state), locked."""
     return await _sql.find_order.one(tx, accession=accession, accession_issuer=accession_issuer)
+
+
+async def list_orders(connection: Connection, **wanted: Any) -> list[OrderRow]:
+    """Orders, newest first."""
+    return [OrderRow(**dict(row)) for row in await _sql.list_orders.all(connection, **wanted)]
 
 
 async def touch_order(tx: Connection, at: datetime, pk: int, state: str | None = None) -> None:

@@ -51,6 +51,32 @@ JOIN imaging_order o ON o.pk = s.order_pk
 WHERE w.step_id = '' AND s.modality = :modality
 ORDER BY 1;
 
+-- name: forwarded_to
+-- Where a modality's performed steps are passed on to (device policy ``forward_mpps``).
+SELECT jsonb_array_elements_text(policy -> 'forward_mpps') AS ae_title FROM device
+WHERE ae_title = :source AND enabled AND jsonb_typeof(policy -> 'forward_mpps') = 'array';
+
+-- name: notified
+-- Who hears of performed steps (device policy ``notify_mpps``).
+SELECT ae_title FROM device WHERE enabled AND policy -> 'notify_mpps' = 'true'::jsonb ORDER BY ae_title;
+
+-- name: by_pk
+SELECT pk, sop_uid, status, charset, attributes, version FROM performed_step WHERE pk = :pk;
+
+-- name: forwarding
+SELECT created, version FROM performed_forward WHERE performed_pk = :pk AND ae_title = :ae_title;
+
+-- name: forwarded
+INSERT INTO performed_forward (performed_pk, ae_title, created, version) VALUES (:pk, :ae_title, true, :version)
+ON CONFLICT (performed_pk, ae_title) DO UPDATE SET created = true, version = greatest(performed_forward.version, :version);
+
+-- name: list
+SELECT pk, sop_uid, status, station, source, study_uids, remarks, attributes, version, created_at, updated_at
+FROM performed_step
+WHERE (:status::text = '' OR status = :status) AND (:study_uid::text = '' OR study_uids && ARRAY[:study_uid::text])
+  AND (:source::text = '' OR source = :source) AND (:before::bigint IS NULL OR pk < :before)
+ORDER BY pk DESC LIMIT :limit;
+
 -- name: stale
 -- Steps that nobody has said anything about for long.
 SELECT sop_uid FROM performed_step WHERE status = 'IN PROGRESS' AND updated_at < :before ORDER BY updated_at LIMIT 1000;

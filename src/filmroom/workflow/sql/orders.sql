@@ -24,6 +24,16 @@ SELECT pk, patient_pk, accession, accession_issuer, state FROM imaging_order
 WHERE accession = :accession AND accession_issuer = :accession_issuer
 FOR NO KEY UPDATE;
 
+-- name: list_orders
+-- Newest first, those before ``before``.
+SELECT o.pk, o.accession, o.accession_issuer, o.patient_id, o.patient_issuer, o.state, o.placer_number,
+       o.filler_number, o.version, o.created_at, o.updated_at
+FROM imaging_order o
+WHERE (:accession::text = '' OR o.accession = :accession) AND (:patient_id::text = '' OR o.patient_id = :patient_id)
+  AND (:state::text = '' OR o.state = :state) AND (:issuer::text IS NULL OR o.accession_issuer = :issuer)
+  AND (:before::bigint IS NULL OR o.pk < :before)
+ORDER BY o.pk DESC LIMIT :limit;
+
 -- name: touch_order
 UPDATE imaging_order SET version = version + 1, updated_at = :at, state = coalesce(:state, state) WHERE pk = :pk;
 

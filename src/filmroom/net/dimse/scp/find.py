@@ -1,13 +1,13 @@
 """C-FIND (PS3.4 C.4.1): one question, its matches one pending response each, several responses a write."""
 
 import asyncio
-from collections.abc import Mapping
 
 import structlog
 
 from filmroom.base.errors import Forbidden, RemoteFault, Unavailable
 from filmroom.dicom.asking import question_from_dataset
-from filmroom.dicom.json_encode import json_to_dataset
+from filmroom.dicom.charset import UTF8_TERM, reads_gb
+from filmroom.dicom.json_encode import AnswersEncoder
 from filmroom.dicom.question import JsonDataset, Question
 from filmroom.net.dimse.line import Exchange, Gathered, Intake
 from filmroom.net.dimse.models import FIND_MODELS, QUERY_RETRIEVE_LEVEL, RETRIEVE_AE_TITLE
@@ -42,7 +42,7 @@ class FindScp:
             exchange.respond(_final(exchange, status.DATA_SET_MISMATCH, str(fault), offending))
             return
         limited = bool(question.warnings or self._query.unsupported(question))
-        answers = _Answers(exchange, question, self._ae_title, limited=limited)
+        answers = _Answers(exchange, question, exchange.line.caller.called_ae or self._ae_title, limited=limited)
         try:
             code, comment = await self._match(exchange, question, answers)
         except Unavailable as error:
@@ -66,11 +66,12 @@ class FindScp:
         return (status.CANCEL if exchange.cancelled else status.SUCCESS), ""
 
     def _question(self, exchange: Exchange, identifier: bytes) -> Question:
-        dataset = decode(identifier, exchange.context.transfer_syntax)
+        policy = exchange.line.caller.policy
+        dataset = decode(identifier, exchange.context.transfer_syntax, policy.character_set)
         model = FIND_MODELS[exchange.context.abstract_syntax]
         level = level_of(dataset, model)
         agreed = exchange.line.agreement.extended.get(exchange.context.abstract_syntax, b"")
-        relational = _asks(agreed, 0) or exchange.line.caller.policy.lenient_relational
+        relational = _asks(agreed, 0) or policy.lenient_relational
         if not relational:
             demand_keys_above(dataset, model, level)
         return question_from_dataset(
@@ -79,7 +80,9 @@ class FindScp:
             relational=relational,
             combined_datetime=_asks(agreed, 1),
             fuzzy=_asks(agreed, 2),
-            character_set=character_set(dataset),
+            zoned=_asks(agreed, 3),
+            multiple_values=_asks(agreed, 6),
+            character_set=policy.response_character_set or character_set(dataset) or policy.character_set,
         )
 
 
@@ -89,8 +92,11 @@ class _Answers:
     def __init__(self, exchange: Exchange, question: Question, ae_title: str, *, limited: bool) -> None:
         self.count = 0
         self._exchange = exchange
-        self._charset = question.character_set
-        self._always: Mapping[str, dict[str, object]] = {
+        asker = question.character_set
+        self._encoder = AnswersEncoder(
+            exchange.context.transfer_syntax, asker, "GB18030" if reads_gb(asker) else UTF8_TERM
+        )
+        self._always: JsonDataset = {
             QUERY_RETRIEVE_LEVEL: {"vr": "CS", "Value": [question.level.value]},
             RETRIEVE_AE_TITLE: {"vr": "AE", "Value": [ae_title]},
         }
@@ -105,9 +111,7 @@ class _Answers:
         self._since = self._loop.time()
 
     def add(self, match: JsonDataset) -> None:
-        dataset = {**match, **self._always}
-        data = json_to_dataset(dataset, self._exchange.context.transfer_syntax, self._charset)
-        self._batch.append((self._pending, data))
+        self._batch.append((self._pending, self._encoder.encode(match | self._always)))
         self.count += 1
 
     def due(self) -> bool:

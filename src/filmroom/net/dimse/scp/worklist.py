@@ -7,9 +7,9 @@ from typing import Protocol
 import structlog
 
 from filmroom.base.errors import Forbidden, RemoteFault, Unavailable
-from filmroom.dicom.json_encode import json_to_dataset
 from filmroom.dicom.question import JsonDataset
 from filmroom.net.dimse.line import Exchange, Gathered, Intake, Refused
+from filmroom.net.dimse.scp.fragments import AnswerWriter
 from filmroom.net.dimse.scp.identifiers import decode
 from filmroom.security.principals import Principal
 from filmroom.wire.dimse import status
@@ -110,7 +110,7 @@ class _Answers:
     def __init__(self, exchange: Exchange, asked: Asked) -> None:
         self.count = 0
         self._exchange = exchange
-        self._charset = asked.charset
+        self._writer = AnswerWriter(exchange.context.transfer_syntax, asked.charset)
         pending = status.PENDING_OPTIONAL_KEYS if asked.unsupported else status.PENDING
         self._pending = _response(exchange, pending, has_data=True)
         self._batch: list[tuple[Response, bytes]] = []
@@ -118,8 +118,7 @@ class _Answers:
         self._since = self._loop.time()
 
     def add(self, match: JsonDataset) -> None:
-        data = json_to_dataset(match, self._exchange.context.transfer_syntax, self._charset)
-        self._batch.append((self._pending, data))
+        self._batch.append((self._pending, self._writer.write(match)))
         self.count += 1
 
     def due(self) -> bool:

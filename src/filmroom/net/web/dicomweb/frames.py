@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator, Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from filmroom.archive.retrieve import Located
+from filmroom.archive.retrieve import ANY, Located
 from filmroom.archive.retrieve_frames import Bulk, Frames, parse_path
 from filmroom.base.errors import LimitReached, NotFound, NotReadable, Unsupported
 from filmroom.net.web.dicomweb.addresses import uids
+from filmroom.net.web.dicomweb.etags import unchanged, weak_etag
 from filmroom.net.web.dicomweb.negotiate import OCTETS, frame_media, frame_syntaxes, wanted
 from filmroom.net.web.dicomweb.parts import Slice, gathered
-from filmroom.net.web.dicomweb.ranges import asked_range
+from filmroom.net.web.dicomweb.pictures import is_video
+from filmroom.net.web.dicomweb.renderings import DOCUMENT_VALUE, Renderings, ranged, ranged_bytes
 from filmroom.net.web.door import who
 from filmroom.net.web.ports import FrameReader, Retrieve
 from filmroom.net.web.streams import Stream
@@ -32,10 +34,11 @@ _KEPT = {"cache-control": "private, max-age=3600", "vary": "accept, cookie"}
 class FramesAndBulk:
     """Retrieve transactions that give parts of an instance."""
 
-    def __init__(self, retrieve: Retrieve, frames: FrameReader, blobs: Blobs) -> None:
+    def __init__(self, retrieve: Retrieve, frames: FrameReader, blobs: Blobs, renderings: Renderings) -> None:
         self._retrieve = retrieve
         self._frames = frames
         self._blobs = blobs
+        self._renderings = renderings
 
     async def frames(self, request: Request) -> Response:
         numbers = frame_numbers(request.path_params["frames"])
@@ -47,7 +50,10 @@ class FramesAndBulk:
 
     async def bulk(self, request: Request) -> Response:
         item = await self._one(request)
-        found = await self._frames.bulk(item, parse_path(request.path_params["path"]))
+        path = parse_path(request.path_params["path"])
+        if path == DOCUMENT_VALUE and not any(choice.media == OCTETS for choice in wanted(request)):
+            return await self._renderings.document(request, item)
+        found = await self._frames.bulk(item, path)
         if found.encapsulated:
             return await self._answer(request, item, ())
         choice = next((each for each in wanted(request) if each.covers(OCTETS)), None)
@@ -55,7 +61,10 @@ class FramesAndBulk:
             raise Unsupported(f"bulk data can be given as {OCTETS}")
         if choice.multipart:
             return self._bulk_part(found)
-        return self._bulk_alone(request, found)
+        etag = weak_etag([item], path).removeprefix("W/")
+        if found.where is not None:
+            return ranged(request, self._blobs, [found.where], OCTETS, etag)
+        return ranged_bytes(request, found.data, OCTETS, etag)
 
     async def _one(self, request: Request) -> Located:
         study, series, instance = uids(request)
@@ -66,17 +75,47 @@ class FramesAndBulk:
 
     async def _answer(self, request: Request, item: Located, numbers: Sequence[int]) -> Response:
         reason = "these frames cannot be given in any of the asked media types"
+        tag = weak_etag([item], numbers, request.headers.get("accept"), request.query_params.getlist("accept"))
+        if unchanged(request, tag):
+            return Response(status_code=304, headers={**_KEPT, "etag": tag})
         for choice in wanted(request):
             syntaxes = frame_syntaxes(choice, item.transfer_syntax)
             if not syntaxes or (choice.multipart is False and len(numbers) != 1):
                 continue
+            if is_video(item):
+                if ANY not in syntaxes and item.transfer_syntax not in syntaxes:
+                    continue
+                return await self._video(request, item, numbers, choice)
             try:
                 found = await self._frames.frames(item, numbers, syntaxes)
             except Unsupported as error:
                 reason = str(error)
                 continue
-            return await _in_parts(found, choice) if choice.multipart is not False else await _alone(found, choice)
+            answer = await _in_parts(found, choice) if choice.multipart is not False else await _alone(found, choice)
+            answer.headers["etag"] = tag
+            return answer
         raise Unsupported(reason)
+
+    async def _video(self, request: Request, item: Located, numbers: Sequence[int], choice: Choice) -> Response:
+        """The stream of a video, which is one frame to the address and may be gigabytes long."""
+        if tuple(numbers) not in {(), (1,)}:
+            raise NotFound("the frames of a video have no addresses of their own")
+        runs = await self._frames.stored_runs(item, 1)
+        media = frame_media(choice, item.transfer_syntax)
+        part_type = mediatypes.write(media, transfer_syntax=item.transfer_syntax)
+        if choice.multipart is False:
+            return ranged(request, self._blobs, runs, part_type, weak_etag([item], media).removeprefix("W/"))
+        boundary = secrets.token_hex(16)
+
+        async def pieces() -> AsyncIterator[bytes | Slice]:
+            size = sum(run.size_bytes for run in runs)
+            yield multipart.open_part(boundary, {"Content-Type": part_type, "Content-Length": str(size)}, first=True)
+            for run in runs:
+                yield Slice(run, 0, run.size_bytes)
+            yield multipart.close(boundary)
+
+        content_type = multipart.content_type(media, boundary)
+        return Stream(gathered(self._blobs, pieces()), headers=_KEPT, media_type=content_type)
 
     def _bulk_part(self, found: Bulk) -> Response:
         boundary = secrets.token_hex(16)
@@ -89,23 +128,6 @@ class FramesAndBulk:
 
         media = multipart.content_type(OCTETS, boundary)
         return Stream(gathered(self._blobs, pieces()), headers=_KEPT, media_type=media)
-
-    def _bulk_alone(self, request: Request, found: Bulk) -> Response:
-        size = len(found.data) if found.where is None else found.where.size_bytes
-        headers = {**_KEPT, "accept-ranges": "bytes"}
-        start, length, status = 0, size, 200
-        if (part := asked_range(request.headers.get("range"), size)) is not None:
-            (start, length), status = part, 206
-            headers["content-range"] = f"bytes {start}-{start + length - 1}/{size}"
-        if found.where is None:
-            body = found.data[start : start + length]
-            return Response(body, status, media_type=OCTETS, headers=headers)
-        chunks = gathered(self._blobs, _only(Slice(found.where, start, length)))
-        return Stream(chunks, status, headers, media_type=OCTETS, size_bytes=length)
-
-
-async def _only(piece: Slice) -> AsyncIterator[bytes | Slice]:
-    yield piece
 
 
 def frame_numbers(text: str) -> tuple[int, ...]:

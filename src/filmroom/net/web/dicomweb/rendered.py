@@ -1,64 +1,97 @@
 """WADO-RS rendered resources and thumbnails (PS3.18 8.3.5, 10.4.1.1.3, 10.4.1.1.4)."""
 
 import dataclasses
-import math
-from collections.abc import Sequence
+import secrets
+from collections.abc import AsyncIterator, Sequence
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from filmroom.archive import pixeltasks
-from filmroom.archive.pixelpool import PixelPool
 from filmroom.archive.retrieve import Located
-from filmroom.base.errors import NotFound, NotReadable, Unsupported
-from filmroom.dicom.render_luts import Shape, Window
-from filmroom.dicom.render_picture import GIF, JPEG, PNG, RenderParams, thumbnail, viewport_parameter
-from filmroom.net.web.dicomweb.addresses import uids
+from filmroom.base.errors import NotFound, Unsupported
+from filmroom.dicom.render_params import (
+    annotation_parameter,
+    icc_parameter,
+    quality_parameter,
+    viewport_parameter,
+    window_parameter,
+)
+from filmroom.dicom.render_picture import APNG, GIF, JPEG, PNG, RenderParams, thumbnail
+from filmroom.net.web.dicomweb.addresses import base, resource, uids
 from filmroom.net.web.dicomweb.frames import frame_numbers
-from filmroom.net.web.dicomweb.negotiate import choose
+from filmroom.net.web.dicomweb.negotiate import choose, wanted
+from filmroom.net.web.dicomweb.pictures import (
+    Pictures,
+    can_move,
+    etag_of,
+    is_document,
+    is_report,
+    is_state,
+    is_video,
+    representative,
+)
+from filmroom.net.web.dicomweb.renderings import Renderings
 from filmroom.net.web.door import who
 from filmroom.net.web.ports import Retrieve
+from filmroom.net.web.streams import Stream
+from filmroom.wire.http import multipart
+from filmroom.wire.http.mediatypes import Choice
 
-# Beyond these a window is no window; they also keep the arithmetic finite.
-MAX_WINDOW = 1e9
-CINE_FRAME_MS = 66.0
-RENDER_TIMEOUT_S = 60.0
-
-_SHAPES = {"linear": Shape.LINEAR, "linear-exact": Shape.LINEAR_EXACT, "sigmoid": Shape.SIGMOID}
-_KEPT = {"cache-control": "private, max-age=3600", "vary": "accept, cookie"}
+OFFERS = (JPEG, PNG, GIF, APNG)
+KEPT = {"cache-control": "private, max-age=3600", "vary": "accept, cookie"}
 
 
 class Rendered:
     """Pictures of instances, frames, series and studies."""
 
-    def __init__(self, retrieve: Retrieve, pixels: PixelPool) -> None:
+    def __init__(self, retrieve: Retrieve, pictures: Pictures, renderings: Renderings, *, public_url: str) -> None:
         self._retrieve = retrieve
-        self._pixels = pixels
+        self._pictures = pictures
+        self._renderings = renderings
+        self._public_url = public_url
 
     async def rendered(self, request: Request) -> Response:
-        media = choose(request, JPEG, PNG, GIF)
-        params = parameters(request.query_params, media)
-        item = await self._item(request)
-        given = request.path_params.get("frames", "")
-        if not given and media == GIF and (item.frames or 1) > 1:
-            return await self._cine(request, item, params)
-        return await self._frame(request, item, _frame(given, item), params)
+        """One picture, a moving one, or with multipart/related each picture of the resource as a part."""
+        choices = wanted(request)
+        found = await self._found(request)
+        if request.path_params.get("instance") and not request.path_params.get("frames"):
+            item = found[0]
+            if is_report(item):
+                return await self._renderings.report(request, item)
+            if is_document(item):
+                return await self._renderings.document(request, item)
+            if is_video(item):
+                return await self._renderings.video(request, item)
+        choice, media = _picture_choice(choices)
+        params, annotation = parameters(request.query_params, media)
+        state = found[0] if is_state(found[0]) and request.path_params.get("instance") else None
+        if state is not None:
+            found = await self._pictures.referenced(who(request), state)
+        else:
+            state = await self._state(request)
+        if choice.multipart:
+            return self._parts(request, _all_frames(request, found), params, state)
+        item = found[0] if request.path_params.get("instance") else representative(found)
+        return await self._one(request, item, params, annotation, state)
 
     async def thumbnail(self, request: Request) -> Response:
+        """A small JPEG of the frame in the middle, which says more than the first, often black one."""
         choose(request, JPEG)
         params = thumbnail()
         if viewport := request.query_params.get("viewport"):
             params = dataclasses.replace(params, viewport=viewport_parameter(viewport))
-        item = await self._item(request)
+        found = await self._found(request)
+        item = found[0] if request.path_params.get("instance") else representative(found)
+        if is_report(item) or is_document(item) or is_video(item):
+            raise Unsupported("there is no picture of it")
+        if is_state(item):
+            item = (await self._pictures.referenced(who(request), item))[0]
         given = request.path_params.get("frames", "")
-        # The middle of a cine says more than its first frame, which is often black.
-        frame = _frame(given, item) if given else (item.frames or 1) // 2
-        return await self._frame(request, item, frame, params)
+        frame = one_frame(given, item) if given else (item.frames or 1) // 2
+        return await self._frame(request, item, frame, params, None)
 
-    async def _item(self, request: Request) -> Located:
-        """The instance itself, or the one that stands for its series or study: in the middle of the first series
-        that has pictures."""
+    async def _found(self, request: Request) -> list[Located]:
         study, series, instance = uids(request)
         found = await self._retrieve.locate(
             who(request),
@@ -68,73 +101,104 @@ class Rendered:
         )
         if not found:
             raise NotFound("there is no such resource")
-        return found[0] if instance else representative(found)
+        return found
 
-    async def _frame(self, request: Request, item: Located, frame: int, params: RenderParams) -> Response:
-        headers = _KEPT | {"etag": f'"{item.digest.hex()[:24]}-{frame}-{hash_of(params)}"'}
+    async def _state(self, request: Request) -> Located | None:
+        """The presentation state that the query names, as WADO-URI does; it lies in the same study."""
+        uid = request.query_params.get("presentationUID", "")
+        if not uid:
+            return None
+        found = await self._retrieve.locate(who(request), studies=(uids(request)[0],), instances=(uid,))
+        if not found or not is_state(found[0]):
+            raise NotFound("there is no such presentation state")
+        return found[0]
+
+    async def _one(
+        self,
+        request: Request,
+        item: Located,
+        params: RenderParams,
+        annotation: frozenset[str],
+        state: Located | None,
+    ) -> Response:
+        left, right = await self._pictures.lines(who(request), item, annotation)
+        params = dataclasses.replace(params, left=left, right=right)
+        given = request.path_params.get("frames", "")
+        if not given and can_move(item, params.media_type):
+            headers = KEPT | {"etag": etag_of(item, None, params, state)}
+            if request.headers.get("if-none-match") == headers["etag"]:
+                return Response(status_code=304, headers=headers)
+            data = await self._pictures.moving(item, params, state)
+            return Response(data, media_type=params.media_type, headers=headers)
+        return await self._frame(request, item, one_frame(given, item), params, state)
+
+    async def _frame(
+        self, request: Request, item: Located, frame: int, params: RenderParams, state: Located | None
+    ) -> Response:
+        headers = KEPT | {"etag": etag_of(item, frame, params, state)}
         if request.headers.get("if-none-match") == headers["etag"]:
             return Response(status_code=304, headers=headers)
-        where = self._retrieve.stored_data(item)
-        data = await self._pixels.run(pixeltasks.render_frame, where, frame, params, timeout_s=RENDER_TIMEOUT_S)
+        data = await self._pictures.frame(item, frame, params, state)
         return Response(data, media_type=params.media_type, headers=headers)
 
-    async def _cine(self, request: Request, item: Located, params: RenderParams) -> Response:
-        where = self._retrieve.stored_data(item)
-        data = await self._pixels.run(pixeltasks.render_cine, where, params, CINE_FRAME_MS, timeout_s=RENDER_TIMEOUT_S)
-        return Response(data, media_type=GIF, headers=_KEPT)
+    def _parts(
+        self, request: Request, frames: Sequence[tuple[Located, int]], params: RenderParams, state: Located | None
+    ) -> Response:
+        boundary = secrets.token_hex(16)
+        root = base(request, self._public_url)
+
+        async def parts() -> AsyncIterator[bytes]:
+            first = True
+            async for item, frame, data in self._pictures.each(frames, params, state):
+                address = resource(root, item.study_uid, item.series_uid, item.sop_uid)
+                headers = {
+                    "Content-Type": params.media_type,
+                    "Content-Length": str(len(data)),
+                    "Content-Location": f"{address}/frames/{frame + 1}/rendered",
+                }
+                yield multipart.open_part(boundary, headers, first=first) + data
+                first = False
+            yield multipart.close(boundary, empty=first)
+
+        return Stream(parts(), headers=KEPT, media_type=multipart.content_type(params.media_type, boundary))
 
 
-def representative(found: Sequence[Located]) -> Located:
-    """The instance that stands for many. Raises Unsupported when none of them has pictures."""
-    pictures = [item for item in found if item.frames is not None] or [
-        item for item in found if item.header_bytes + item.dataset_offset + 1024 < item.size_bytes
-    ]
-    if not pictures:
-        raise Unsupported("there is nothing to look at in it")
-    first = [item for item in pictures if item.series_uid == pictures[0].series_uid]
-    return first[len(first) // 2]
-
-
-def parameters(query: QueryParams, media: str) -> RenderParams:
-    """The rendering parameters of a query. Raises RemoteFault; what is not known is ignored."""
+def parameters(query: QueryParams, media: str) -> tuple[RenderParams, frozenset[str]]:
+    """The rendering parameters of a query, and which annotations are wanted. Raises NotReadable; what is not known is
+    ignored."""
     params = RenderParams(media_type=media)
     if text := query.get("quality"):
-        params = dataclasses.replace(params, quality=_quality(text))
+        params = dataclasses.replace(params, quality=quality_parameter(text))
     if text := query.get("viewport"):
         params = dataclasses.replace(params, viewport=viewport_parameter(text))
     if text := query.get("window"):
         params = dataclasses.replace(params, window=window_parameter(text))
-    return params
+    if text := query.get("iccprofile"):
+        params = dataclasses.replace(params, icc=icc_parameter(text))
+    return params, annotation_parameter(query.get("annotation", ""))
 
 
-def window_parameter(text: str) -> Window:
-    """``center,width,function`` (PS3.18 8.3.5.1.3). Raises NotReadable."""
-    parts = [part.strip() for part in text.split(",")]
-    try:
-        center, width = float(parts[0]), float(parts[1])
-        shape = _SHAPES[parts[2].lower() if len(parts) > 2 else "linear"]
-    except (ValueError, IndexError, KeyError) as error:
-        raise NotReadable("window must be center,width,function") from error
-    if not (math.isfinite(center) and abs(center) <= MAX_WINDOW and 0 < width <= MAX_WINDOW) or len(parts) > 3:
-        raise NotReadable("window must be center,width,function with a positive width")
-    return Window(center, width, shape)
-
-
-def hash_of(params: RenderParams) -> str:
-    """A short text that differs where the parameters do, the same in every process."""
-    return "".join(c if c.isalnum() else "_" for c in repr(params))[-180:]
-
-
-def _quality(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:4]) <= 100):
-        raise NotReadable("quality is a number from 1 to 100")
-    return int(text)
-
-
-def _frame(given: str, item: Located) -> int:
+def one_frame(given: str, item: Located) -> int:
+    """The frame that one picture is to hold, counted from 0; the first where none is named."""
     numbers = frame_numbers(given) if given else (1,)
     if len(numbers) > 1:
-        raise Unsupported("one picture holds one frame")
+        raise Unsupported("one picture holds one frame; ask for multipart/related")
     if numbers[0] > (item.frames or 1):
         raise NotFound("the object has no such frame")
     return numbers[0] - 1
+
+
+def _picture_choice(choices: Sequence[Choice]) -> tuple[Choice, str]:
+    for choice in choices:
+        for offer in OFFERS:
+            if choice.covers(offer):
+                return choice, offer
+    raise Unsupported(f"pictures can be given as {', '.join(OFFERS)}, alone or in multipart/related")
+
+
+def _all_frames(request: Request, found: Sequence[Located]) -> list[tuple[Located, int]]:
+    given = request.path_params.get("frames", "")
+    if given:
+        return [(found[0], one_frame(str(number), found[0])) for number in frame_numbers(given)]
+    pictures = [item for item in found if item.frames is not None and not is_video(item)] or [representative(found)]
+    return [(item, frame) for item in pictures for frame in range(item.frames or 1)]

@@ -4,24 +4,30 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from filmroom.archive.model import Outcome
-from filmroom.base.errors import NotReadable, RemoteFault
+from filmroom.archive.model import MAX_COMMENT_CHARACTERS, Outcome
+from filmroom.base.errors import NotReadable, RemoteFault, Unsupported
 from filmroom.dicom.attributes import text
 from filmroom.dicom.headertap import HeaderTap
 from filmroom.dicom.part10 import read_meta
+from filmroom.dicom.question import JsonDataset
+from filmroom.dicom.render_report import first_text
 from filmroom.net.web.bodies import chunks
 from filmroom.net.web.dicomweb.addresses import base, uids
 from filmroom.net.web.dicomweb.negotiate import DICOM, DICOM_JSON, DICOM_XML, JSON, choose
-from filmroom.net.web.dicomweb.stow_answer import report, status_of
+from filmroom.net.web.dicomweb.stow_answer import CANNOT_UNDERSTAND, Wrong, report, status_of
+from filmroom.net.web.dicomweb.stow_parts import Described
 from filmroom.net.web.dicomweb.xml import xml_answer
 from filmroom.net.web.door import who
 from filmroom.net.web.errors import Refused
 from filmroom.net.web.ports import Incoming, Ingest
+from filmroom.security.policy import Action, demand
 from filmroom.security.principals import Principal
 from filmroom.settings import WebSettings
 from filmroom.wire.http.mediatypes import MULTIPART, MediaType, parse
@@ -36,9 +42,10 @@ _LOOKED_AT = frozenset({_SOP_CLASS, _SOP_UID, _STUDY_UID})
 class Stow:
     """The store transaction."""
 
-    def __init__(self, ingest: Ingest, settings: WebSettings) -> None:
+    def __init__(self, ingest: Ingest, settings: WebSettings, folder: Path) -> None:
         self._ingest = ingest
         self._settings = settings
+        self._folder = folder
 
     async def store(self, request: Request) -> Response:
         answer_as = choose(request, DICOM_JSON, JSON, DICOM_XML)
@@ -51,6 +58,8 @@ class Stow:
                 await intake.take_file(body)
             elif media.name == MULTIPART and media.parameters.get("type", DICOM).lower() == DICOM:
                 await intake.take_multipart(body, media)
+            elif media.name == MULTIPART and media.parameters["type"].lower() in (DICOM_JSON, JSON, DICOM_XML):
+                await intake.take_described(body, media, self._folder)
             else:
                 raise Refused(415, f"send {MULTIPART} or {DICOM}", {"accept-post": f"{MULTIPART}, {DICOM}"})
             outcomes = await intake.outcomes()
@@ -62,7 +71,7 @@ class Stow:
             raise NotReadable("there is no object in the request")
         return self._answer(request, answer_as, outcomes, intake.wrong)
 
-    def _answer(self, request: Request, media: str, outcomes: list[Outcome], wrong: list[tuple[str, str]]) -> Response:
+    def _answer(self, request: Request, media: str, outcomes: list[Outcome], wrong: list[Wrong]) -> Response:
         status = status_of(outcomes, len(wrong))
         body = report(outcomes, wrong, base(request, self._settings.public_url))
         headers = {"cache-control": "no-store"}
@@ -74,7 +83,7 @@ class Stow:
 
 
 class _Intake:
-    """The objects of one request. ``wrong``: class and UID of those that belong to another study."""
+    """The objects of one request. ``wrong``: those that are not handed on, and why."""
 
     def __init__(self, ingest: Ingest, who: Principal, study: str) -> None:
         self._ingest = ingest
@@ -83,7 +92,7 @@ class _Intake:
         self._open: _Object | None = None
         self._filing: deque[asyncio.Task[Outcome]] = deque()
         self._done: list[Outcome] = []
-        self.wrong: list[tuple[str, str]] = []
+        self.wrong: list[Wrong] = []
 
     async def take_file(self, body: AsyncIterator[bytes]) -> None:
         """The body is one object."""
@@ -105,6 +114,46 @@ class _Intake:
                 else:
                     await self._end()
         parts.finish()
+
+    async def take_described(self, body: AsyncIterator[bytes], media: MediaType, folder: Path) -> None:
+        """Metadata and bulk data in parts of their own; nothing is filed before all of them are here."""
+        demand(self._who, Action.STORE)
+        described = Described(folder)
+        try:
+            parts = reader(media)
+            async for chunk in body:
+                for event in parts.receive(chunk):
+                    if isinstance(event, PartData):
+                        await described.write(event.data)
+                    elif isinstance(event, PartBegin):
+                        described.begin(dict(event.headers))
+                    else:
+                        await described.end()
+            parts.finish()
+            await described.flush()
+            for dataset in described.datasets:
+                await self._put_together(described, dataset)
+        finally:
+            described.close()
+
+    async def _put_together(self, described: Described, dataset: JsonDataset) -> None:
+        names = (first_text(dataset, "00080016"), first_text(dataset, "00080018"))
+        if self._study and first_text(dataset, "0020000D") != self._study:
+            self.wrong.append(Wrong(*names))
+            return
+        try:
+            async with aclosing(described.file_of(dataset)) as chunks_of_file:
+                async for chunk in chunks_of_file:
+                    if self._open is None:
+                        await self._begin()
+                    await self._write(chunk)
+        except (RemoteFault, Unsupported) as error:
+            if self._open is not None:
+                await self._open.incoming.discard()
+                self._open = None
+            self.wrong.append(Wrong(*names, reason=CANNOT_UNDERSTAND, comment=str(error)[:MAX_COMMENT_CHARACTERS]))
+            return
+        await self._end()
 
     async def outcomes(self) -> list[Outcome]:
         """What became of the objects, in the order they came."""
@@ -133,7 +182,7 @@ class _Intake:
         assert self._open is not None
         ended, self._open = self._open, None
         if ended.elsewhere():
-            self.wrong.append(ended.names)
+            self.wrong.append(Wrong(*ended.names))
             await ended.incoming.discard()
             return
         self._filing.append(asyncio.create_task(ended.incoming.finish()))

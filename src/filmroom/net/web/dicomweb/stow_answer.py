@@ -1,6 +1,7 @@
 """What STOW-RS says became of each object (PS3.18 10.5.3, tables I.1-1 and I.2-2)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from filmroom.archive.model import Outcome, Stored
 from filmroom.dicom.question import JsonDataset
@@ -22,6 +23,19 @@ WRONG_STUDY = 0xA900
 WARNED = 0xB007
 
 
+CANNOT_UNDERSTAND = 0xC000
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """An object that was not handed on, and why; names are '' where they could not be read."""
+
+    sop_class: str
+    sop_uid: str
+    reason: int = WRONG_STUDY
+    comment: str = ""
+
+
 def status_of(outcomes: Sequence[Outcome], wrong: int) -> int:
     """200 all stored, 202 some or with warnings, 409 none; 503 and 507 where that is why (PS3.18 10.5.3.1)."""
     stored = sum(outcome.safe for outcome in outcomes)
@@ -35,15 +49,15 @@ def status_of(outcomes: Sequence[Outcome], wrong: int) -> int:
     return 503 if why == {Stored.UNAVAILABLE} else 409
 
 
-def report(outcomes: Sequence[Outcome], wrong: Sequence[tuple[str, str]], root: str) -> JsonDataset:
-    """The answer's data set. ``wrong`` are class and UID of objects of other studies."""
+def report(outcomes: Sequence[Outcome], wrong: Sequence[Wrong], root: str) -> JsonDataset:
+    """The answer's data set."""
     stored = [_stored(outcome, root) for outcome in outcomes if outcome.safe]
     failed = [
         _reference(o.sop_class, o.sop_uid) | _reason(o) for o in outcomes if not o.safe and o.sop_uid and o.sop_class
     ]
-    failed += [_reference(*each) | {"00081197": _us(WRONG_STUDY)} for each in wrong if all(each)]
+    failed += [_reference(w.sop_class, w.sop_uid) | _why(w) for w in wrong if w.sop_class and w.sop_uid]
     nameless = [_reason(o) for o in outcomes if not o.safe and not (o.sop_uid and o.sop_class)]
-    nameless += [{"00081197": _us(WRONG_STUDY)} for each in wrong if not all(each)]
+    nameless += [_why(w) for w in wrong if not (w.sop_class and w.sop_uid)]
     found: JsonDataset = {}
     studies = {outcome.study_uid for outcome in outcomes if outcome.safe}
     if len(studies) == 1:
@@ -71,6 +85,13 @@ def _reason(outcome: Outcome) -> JsonDataset:
     item: JsonDataset = {"00081197": _us(FAILURE_REASON[outcome.result] or 0)}
     if outcome.comment:
         item["00000902"] = {"vr": "LO", "Value": [outcome.comment]}
+    return item
+
+
+def _why(wrong: Wrong) -> JsonDataset:
+    item: JsonDataset = {"00081197": _us(wrong.reason)}
+    if wrong.comment:
+        item["00000902"] = {"vr": "LO", "Value": [wrong.comment]}
     return item
 
 
