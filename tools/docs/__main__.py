@@ -5,12 +5,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tools.docs import coverage, requirements, settings
+from tools.docs import api, conformance, coverage, requirements, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
 # Each takes the root of the repository and returns what its pages must hold. A new generator is one more line.
-GENERATORS: Sequence[Callable[[Path], Mapping[Path, str]]] = (requirements.pages, coverage.pages, settings.pages)
+GENERATORS: Sequence[Callable[[Path], Mapping[Path, str]]] = (
+    requirements.pages,
+    coverage.pages,
+    settings.pages,
+    conformance.pages,
+    api.pages,
+)
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:

@@ -3,17 +3,9 @@ import { IconPlus, IconTrash } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { getJson, sendJson } from "../kit/http";
+import { api, type DeviceAnswer as Device } from "../api/v1";
 import { Designed } from "../kit/states";
 import { type Column, Table } from "../kit/table";
-
-interface Device {
-  ae_title: string;
-  host: string;
-  port: number;
-  description: string;
-  enabled: boolean;
-}
 
 const AE_TITLE = /^(?=.*\S)[ -[\]-~]{1,16}$/;
 
@@ -21,12 +13,12 @@ const AE_TITLE = /^(?=.*\S)[ -[\]-~]{1,16}$/;
 export function Devices() {
   const { t } = useTranslation();
   const queries = useQueryClient();
-  const devices = useQuery({ queryKey: ["devices"], queryFn: () => getJson<{ devices: Device[] }>("/api/v1/devices"), refetchInterval: 20_000 });
+  const devices = useQuery({ queryKey: ["devices"], queryFn: () => api.devices.show(), refetchInterval: 20_000 });
   const [edited, setEdited] = useState<Partial<Device>>();
   const [leaving, setLeaving] = useState<Device>();
   const done = () => void queries.invalidateQueries({ queryKey: ["devices"] });
   const remove = useMutation({
-    mutationFn: (title: string) => sendJson("DELETE", `/api/v1/devices/${encodeURIComponent(title)}`),
+    mutationFn: (title: string) => api.devices.remove({ title }),
     onSuccess: () => {
       setLeaving(undefined);
       done();
@@ -88,7 +80,7 @@ function DeviceForm({ device, onClose, onDone }: { device: Partial<Device>; onCl
   const known = device.ae_title !== undefined;
   const valid = AE_TITLE.test(title) && host.trim() !== "" && Number(port) > 0;
   const save = useMutation({
-    mutationFn: () => sendJson("PUT", `/api/v1/devices/${encodeURIComponent(title.trim())}`, { host: host.trim(), port: Number(port), description }),
+    mutationFn: () => api.devices.put({ title: title.trim(), body: { host: host.trim(), port: Number(port), description } }),
     onSuccess: () => {
       onDone();
       onClose();

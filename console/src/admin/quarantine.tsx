@@ -1,25 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { showBytes, showMoment } from "../kit/format";
-import { getJson } from "../kit/http";
+import { useLive } from "../api/live";
+import { api, type Held } from "../api/v1";
 import { Designed } from "../kit/states";
 import { type Column, Table } from "../kit/table";
-
-interface Held {
-  id: number;
-  at: string;
-  door: string;
-  source: string;
-  reason: string;
-  detail: string;
-  sop_uid: string | null;
-  size_bytes: number;
-}
 
 /** The quarantine room: what could not be filed, and why. */
 export function Quarantine() {
   const { t } = useTranslation();
-  const held = useQuery({ queryKey: ["quarantine"], queryFn: () => getJson<{ items: Held[] }>("/api/v1/quarantine"), refetchInterval: 20_000 });
+  const held = useQuery({ queryKey: ["quarantine"], queryFn: () => api.quarantine.show(), refetchInterval: 20_000 });
+  useLive(["ObjectQuarantined"], ["quarantine"]);
   const columns: Column<Held>[] = [
     { key: "at", title: t("quarantine.at"), width: "160px", cell: (row) => showMoment(row.at) },
     { key: "reason", title: t("quarantine.reason"), width: "170px", cell: (row) => t(`reasons.${row.reason}`, { defaultValue: row.reason }) },

@@ -4,6 +4,8 @@ export class Problem extends Error {
     readonly status: number,
     readonly title: string,
     readonly detail: string,
+    /** The values at fault, each by its JSON pointer. */
+    readonly errors: readonly { pointer: string; detail: string }[] = [],
   ) {
     super(detail || title);
   }
@@ -25,19 +27,47 @@ export async function getJson<T>(path: string, accept = "application/json"): Pro
   return (answer.status === 204 ? [] : await answer.json()) as T;
 }
 
-export async function sendJson<T>(method: string, path: string, body?: unknown): Promise<T | undefined> {
-  const answer = await send(path, {
+/** What any operation of the API may be given beside its own. */
+export interface Options {
+  /** The ETag of the state that a change was made on. */
+  ifMatch?: string;
+  /** The same key again gets the same answer, for a day. */
+  idempotencyKey?: string;
+  signal?: AbortSignal;
+}
+
+type Query = Record<string, string | number | boolean | readonly (string | number)[] | null | undefined>;
+
+/** A path with its query; what is undefined or null is left out, a list repeats its name. */
+export function addressOf(path: string, query?: Query): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value === undefined || value === null) continue;
+    for (const each of Array.isArray(value) ? value : [value]) parameters.append(name, String(each));
+  }
+  const text = parameters.toString();
+  return text === "" ? path : `${path}?${text}`;
+}
+
+/** One operation of the API: the generated client (api/v1.ts) is made of these. */
+export async function call<T>(method: string, path: string, asked: { query?: Query; body?: unknown } & Options = {}): Promise<T> {
+  const headers: Record<string, string> = { Accept: "application/json" };
+  if (asked.body !== undefined) headers["Content-Type"] = "application/json";
+  if (asked.ifMatch !== undefined) headers["If-Match"] = asked.ifMatch;
+  if (asked.idempotencyKey !== undefined) headers["Idempotency-Key"] = asked.idempotencyKey;
+  const answer = await send(addressOf(path, asked.query), {
     method,
-    headers: { "Content-Type": "application/json", Accept: "application/json" },
-    body: body === undefined ? undefined : JSON.stringify(body),
+    headers,
+    signal: asked.signal,
+    body: asked.body === undefined ? undefined : JSON.stringify(asked.body),
   });
-  return answer.status === 204 ? undefined : ((await answer.json()) as T);
+  return (answer.status === 204 ? undefined : await answer.json()) as T;
 }
 
 async function problemOf(answer: Response): Promise<Problem> {
   try {
-    const body = (await answer.json()) as { title?: string; detail?: string };
-    return new Problem(answer.status, body.title ?? answer.statusText, body.detail ?? "");
+    const body = (await answer.json()) as Partial<Pick<Problem, "title" | "detail" | "errors">>;
+    return new Problem(answer.status, body.title ?? answer.statusText, body.detail ?? "", body.errors ?? []);
   } catch {
     return new Problem(answer.status, answer.statusText, "");
   }

@@ -7,6 +7,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { api } from "../api/v1";
 import { getJson } from "./http";
 import { Palette } from "./palette";
 import classes from "./shell.module.css";
@@ -27,7 +28,7 @@ export function Shell() {
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const [palette, setPalette] = useState(false);
   const search = useRef<HTMLInputElement>(null);
-  const me = useQuery({ queryKey: ["me"], queryFn: () => getJson<{ name: string; display_name?: string }>("/api/v1/me") });
+  const me = useQuery({ queryKey: ["me"], queryFn: () => api.me.show() });
   const online = useQuery({ queryKey: ["alive"], queryFn: () => getJson("/healthz"), refetchInterval: 15_000, retry: 1 });
   const toggleTheme = () => setColorScheme(colorScheme === "dark" ? "light" : "dark");
   const toggleLanguage = () => switchLanguage(i18n.language === "zh" ? "en" : "zh");

@@ -4,6 +4,7 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { type Dataset, findStudies, PAGE, person, text, texts, viewerLink } from "../api/dicomweb";
+import { useLive } from "../api/live";
 import { dicomDay, showAge, showDate, showName, showSex, showTime } from "../kit/format";
 import { Designed } from "../kit/states";
 import { type Column, Table } from "../kit/table";
@@ -35,6 +36,7 @@ export function Studies() {
     placeholderData: keepPreviousData,
     refetchInterval: 20_000,
   });
+  useLive(["InstancesStored", "InstancesDeleted", "AttributesCorrected"], ["studies"]);
   const rows = found.data?.pages.flatMap((page) => page.rows) ?? [];
   const total = found.data?.pages[0]?.total;
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = found;

@@ -26,6 +26,8 @@ CHANNEL = "filmroom_feed"
 LOOK_ANYWAY_S = 1.0
 # Notices of a busy writer are gathered for this long: hundreds of batches a second need no notice each.
 GATHER_S = 0.03
+# Rows of one transaction of forgetting: short enough to be in nobody's way.
+PRUNE_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,24 @@ class Recorded:
     seq: int
     at: datetime
     fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A fact in its place, as it is written down."""
+
+    seq: int
+    at: datetime
+    kind: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which numbers there are: ``first`` is the oldest kept (or the next to come), ``last`` the newest given."""
+
+    first: int
+    last: int
 
 
 async def append(tx: Connection, facts: Sequence[Fact], at: datetime) -> int:
@@ -68,6 +88,50 @@ async def head(database: Database) -> int:
     async with database.connection() as connection:
         seq: int = await _sql.head.value(connection)
     return seq
+
+
+async def span(database: Database) -> Span:
+    """The oldest number that is kept, and the newest."""
+    async with database.connection() as connection:
+        row = await _sql.span.one(connection)
+    assert row is not None  # feed_head has one row
+    return Span(row["first"], row["last"])
+
+
+async def records(
+    connection: Connection, after: int, upto: int, *, kinds: Sequence[str] | None = None, limit: int = 1000
+) -> list[Record]:
+    """Facts numbered from ``after`` + 1 to ``upto`` as they are written down; of some kinds only, or of all (None)."""
+    rows = await _sql.records.all(
+        connection, after=after, upto=upto, kinds=None if kinds is None else list(kinds), limit=limit
+    )
+    return [Record(*row) for row in rows]
+
+
+async def number_before(database: Database, moment: datetime) -> int:
+    """The number of the last fact before a moment (numbers rise with time, but for the length of a transaction)."""
+    there = await span(database)
+    low, high = there.first - 1, there.last
+    async with database.connection() as connection:
+        while low < high:
+            middle = (low + high + 1) // 2
+            at = await _sql.at_of.value(connection, seq=middle)
+            if at is None or at < moment:
+                low = middle
+            else:
+                high = middle - 1
+    return low
+
+
+async def prune(database: Database, before: datetime) -> int:
+    """Forget facts older than ``before`` that every reader with a cursor has dealt with; how many."""
+    total = 0
+    while True:
+        async with database.transaction() as tx:
+            count: int = await _sql.prune.value(tx, before=before, limit=PRUNE_AT_ONCE)
+        total += count
+        if count < PRUNE_AT_ONCE:
+            return total
 
 
 async def cursor(connection: Connection, reader: str) -> int:

@@ -7,7 +7,7 @@ job must bear being done twice. Of jobs with the same serial key one runs at a t
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -52,6 +52,38 @@ class JobState:
     attempts: int
     progress: Any
     last_error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """Everything that is known of a job."""
+
+    pk: int
+    kind: str
+    body: Mapping[str, Any]
+    queue: str
+    priority: int
+    principal: str
+    state: str
+    due_at: datetime
+    attempts: int
+    max_attempts: int
+    retry_until: datetime | None
+    progress: Any
+    last_error: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """What is open in a queue. ``oldest_due``: since when the next has been due, or when it will be."""
+
+    queue: str
+    waiting: int
+    running: int
+    dead: int
+    oldest_due: datetime | None
 
 
 Report: TypeAlias = Callable[[Any], Awaitable[None]]
@@ -102,6 +134,50 @@ async def cancel(database: Database, pk: int, at: datetime) -> bool:
     """Whether the job was still to be ended; one that runs is interrupted when its lease is renewed."""
     async with database.connection() as connection:
         return await _sql.cancel.value(connection, pk=pk, now=at) is not None
+
+
+async def page(
+    database: Database,
+    *,
+    before: int | None = None,
+    pk: int | None = None,
+    states: Sequence[str] | None = None,
+    kind: str | None = None,
+    queue: str | None = None,
+    principal: str | None = None,
+    limit: int = 100,
+) -> list[JobView]:
+    """Jobs, newest first, from below number ``before``."""
+    async with database.connection() as connection:
+        rows = await _sql.page.all(
+            connection,
+            before=before,
+            pk=pk,
+            states=None if states is None else list(states),
+            kind=kind,
+            queue=queue,
+            principal=principal,
+            limit=limit,
+        )
+    return [JobView(**row) for row in rows]
+
+
+async def revive(database: Database, pk: int, at: datetime) -> bool:
+    """Do a dead or cancelled job again, from the beginning; whether there was one."""
+    async with database.connection() as connection:
+        return await _sql.revive.value(connection, pk=pk, now=at) is not None
+
+
+async def set_priority(database: Database, pk: int, priority: int) -> bool:
+    """Let a waiting job go before others, or after them; whether it was still waiting."""
+    async with database.connection() as connection:
+        return await _sql.set_priority.value(connection, pk=pk, priority=priority) is not None
+
+
+async def depths(database: Database) -> list[Depth]:
+    """What is open in each queue."""
+    async with database.connection() as connection:
+        return [Depth(**row) for row in await _sql.depths.all(connection)]
 
 
 async def hasten(tx: Connection, queue: str, at: datetime) -> None:

@@ -33,6 +33,7 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._kept: list[Connection] = []
 
     @classmethod
     async def open(cls, url: str, *, size: int = 12, schema: str | None = None) -> "Database":
@@ -57,6 +58,9 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection; those in use are given a moment to finish."""
+        kept, self._kept = self._kept, []
+        for connection in kept:
+            await self._let_go(connection)
         try:
             await asyncio.wait_for(self._pool.close(), 5)
         except (TimeoutError, *LOST):
@@ -66,10 +70,37 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection without a transaction, for reading."""
         try:
-            async with self._pool.acquire(timeout=30) as connection:
+            # A deadline costs a task and a timer of its own: only who really has to wait gets one.
+            async with self._pool.acquire(timeout=None if self._pool.get_idle_size() else 30) as connection:
                 yield connection
         except LOST as error:
             raise Unavailable(f"the database does not answer: {type(error).__name__}") from error
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[Connection]:
+        """A connection for single statements of who comes again all the time: it is not given back to the pool in
+        between, and has its plans ready. There come to be as many as are used at once."""
+        connection = None
+        try:
+            while self._kept and connection is None:
+                connection = self._kept.pop()
+                if connection.is_closed():
+                    await self._let_go(connection)
+                    connection = None
+            if connection is None:
+                connection = await self._pool.acquire(timeout=30)
+            yield connection
+        except BaseException as error:
+            if connection is not None:
+                await self._let_go(connection)
+            if isinstance(error, LOST):
+                raise Unavailable(f"the database does not answer: {type(error).__name__}") from error
+            raise
+        self._kept.append(connection)
+
+    async def _let_go(self, connection: Connection) -> None:
+        with contextlib.suppress(*LOST):
+            await self._pool.release(connection, timeout=5)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

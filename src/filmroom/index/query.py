@@ -6,17 +6,18 @@ it". Pages go by keyset, so the thousandth costs what the first does.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
 from filmroom.dicom.asking import moments
 from filmroom.dicom.dates import DAY_START
-from filmroom.dicom.matching import DATE_TIME_PAIRS
 from filmroom.dicom.question import (
     AnyOf,
     Key,
     Level,
     Match,
+    Order,
     Path,
     Question,
     Range,
@@ -24,7 +25,8 @@ from filmroom.dicom.question import (
     Universal,
     Wildcard,
 )
-from filmroom.index.query_fields import ALIAS, FIELDS, LEVELS, MODALITY, SOP_CLASS, VISIBLE, Field, Kind, is_above_or_at
+from filmroom.dicom.zones import DATE_TIME_PAIRS, ZONED_TAGS, widened
+from filmroom.index.query_fields import ALIAS, FIELDS, LEVELS, MODALITY, SOP_CLASS, Field, Kind, is_above_or_at
 from filmroom.index.query_json import json_condition
 from filmroom.index.query_narrow import Narrow, two_plans
 from filmroom.index.query_terms import (
@@ -38,9 +40,16 @@ from filmroom.index.query_terms import (
     number_condition,
     text_condition,
 )
+from filmroom.index.query_view import seen, visible
+from filmroom.security.view import EVERYTHING, View
 
 # Keys that name one thing: every plan for them is the same, and may be kept by the database.
 _POINTED: Final = frozenset({0x0020000D, 0x0020000E, 0x00080018, 0x00100020, 0x00080050})
+
+# Keys of studies whose patterns are estimated badly.
+_STUDY_PATTERNS: Final = frozenset({"s.description", "s.accession", "s.study_id"})
+# Keys of "some series" by which the studies are found when few have it.
+_SERIES_TEXTS: Final = frozenset({"e.station_name", "e.institution", "e.body_part"})
 
 _NO_NUMBER: Final = 2**31 - 1
 
@@ -108,13 +117,24 @@ LEFT JOIN LATERAL (
     WHERE patient_pk = p.pk AND value <> '' ORDER BY is_primary DESC, pk LIMIT 1
 ) AS id ON true"""
 
+# What the answers at series and image level are made of, beyond the rows of the levels above.
+_OWN_COLUMNS: Final[Mapping[Level, str]] = MappingProxyType(
+    {
+        Level.PATIENT: "",
+        Level.STUDY: "",
+        Level.SERIES: ", e.series_uid, e.attributes, e.n_instances, e.study_pk",
+        Level.IMAGE: ", i.sop_uid, i.sop_class, i.transfer_syntax, i.instance_number, i.rows, i.columns,"
+        " i.bits_allocated, i.frames, i.content_date, i.content_time, i.attributes, i.series_pk",
+    }
+)
+
 Cursor = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """A statement. Rows of a page are ``pk`` and ``o1`` ... ``on``, the cursor of the row; those of studies go on with
-    everything that their answers are made of, which saves the commonest question a round trip.
+    """A statement. Rows of a page are ``pk`` and ``o1`` ... ``on``, the cursor of the row; those of studies, series and
+    images go on with what their answers are made of, which saves a round trip.
 
     ``residual`` are keys that the rows must still be asked about with dicom.matching; ``varied`` says that a good plan
     depends on the values.
@@ -127,13 +147,15 @@ class Compiled:
     order: tuple[Term, ...] = ()
 
 
-def compile_page(question: Question, limit: int, *, after: Cursor | None = None, offset: int = 0) -> Compiled:
+def compile_page(
+    question: Question, limit: int, *, after: Cursor | None = None, offset: int = 0, view: View = EVERYTHING
+) -> Compiled:
     """The statement that finds up to ``limit`` rows of the question's level behind ``after`` (or ``offset`` rows)."""
     at, order = Parameters(), order_of(question)
-    where = _Where(question, at)
+    where = _Where(question, at, view)
     conditions = [*where.conditions, _behind(order, after, at) if after is not None else None]
-    columns = ", ".join(f"{term.sql} AS o{n}" for n, term in enumerate(order, 1))
-    sorting = ", ".join(f"o{n} DESC" if term.descending else f"o{n}" for n, term in enumerate(order, 1))
+    columns, sorting = _listed(order)
+    columns += _OWN_COLUMNS[question.level]
     window = f"LIMIT {at.add(limit, 'bigint')}" + (f" OFFSET {at.add(offset, 'bigint')}" if offset else "")
 
     def page(*further: str) -> str:
@@ -149,10 +171,10 @@ def compile_page(question: Question, limit: int, *, after: Cursor | None = None,
     return Compiled(sql=sql, values=tuple(at.values), residual=tuple(where.residual), varied=varied, order=order)
 
 
-def compile_count(question: Question) -> Compiled:
+def compile_count(question: Question, view: View = EVERYTHING) -> Compiled:
     """The statement that counts the rows; only right where there is no ``residual``."""
     at = Parameters()
-    where = _Where(question, at)
+    where = _Where(question, at, view)
     sql = f"SELECT count(*) FROM {where.source} WHERE {all_of(where.conditions)}"
     return Compiled(sql=sql, values=tuple(at.values), residual=tuple(where.residual))
 
@@ -167,14 +189,27 @@ def unsupported(question: Question) -> tuple[Path, ...]:
 
 def order_of(question: Question) -> tuple[Term, ...]:
     """The terms that put the rows of an answer in one total order."""
-    default = _ORDER[question.level]
+    return _order(question.level, question.order)
+
+
+@lru_cache(maxsize=256)
+def _order(level: Level, orders: tuple[Order, ...]) -> tuple[Term, ...]:
+    default = _ORDER[level]
     asked: list[Term] = []
-    for order in question.order:
+    for order in orders:
         field = FIELDS.get(order.path[0])
-        if len(order.path) == 1 and field is not None and is_above_or_at(field.level, question.level):
+        if len(order.path) == 1 and field is not None and is_above_or_at(field.level, level):
             asked += [Term(sql, kind, order.descending) for sql, kind in _sortable(order.path[0], field)]
     known = {term.sql for term in asked}
     return (*asked, *(term for term in default if term.sql not in known)) if asked else default
+
+
+@lru_cache(maxsize=256)
+def _listed(order: tuple[Term, ...]) -> tuple[str, str]:
+    """The terms as columns, and what to sort by them."""
+    columns = ", ".join(f"{term.sql} AS o{n}" for n, term in enumerate(order, 1))
+    sorting = ", ".join(f"o{n} DESC" if term.descending else f"o{n}" for n, term in enumerate(order, 1))
+    return columns, sorting
 
 
 def _sortable(tag: int, field: Field) -> list[tuple[str, str]]:
@@ -231,19 +266,25 @@ def _support(key: Key, question: Question) -> Field | None:
 class _Where:
     """The conditions of a question, and what they are conditions on."""
 
-    def __init__(self, question: Question, at: Parameters) -> None:
+    def __init__(self, question: Question, at: Parameters, view: View) -> None:
         self._question = question
         self._at = at
+        self._visible = visible(view)
         self.residual: list[Key] = []
         self.conditions: list[str | None] = []
         self.narrow: Narrow | None = None
+        self._uncertain: list[str] = []
+        self._bounded = False  # by dates
+        self._of_series: list[str] = []
         level = question.level
         for each in (Level.STUDY, Level.SERIES, Level.IMAGE) if level is not Level.PATIENT else (Level.PATIENT,):
             if is_above_or_at(each, level):
-                self.conditions.append(VISIBLE[each])
+                self.conditions.append(self._visible[each])
+        self.conditions += seen(view, level, at)
         keys, combined = self._pairs(question)
         here = [key for key in keys if is_above_or_at(FIELDS[key.path[0]].level, level)]
         self.conditions += [*combined, *self._own(here), *self._below([key for key in keys if key not in here])]
+        self.narrow = self._narrowed()
         self.source = _FROM[level] + (" JOIN patient AS p ON p.pk = s.patient_pk" if self._needs_patient() else "")
 
     def _needs_patient(self) -> bool:
@@ -262,7 +303,10 @@ class _Where:
             if span is None:
                 continue
             fields = [FIELDS[date], FIELDS[time]]
-            if not all(field.column for field in fields) or not is_above_or_at(fields[0].level, question.level):
+            if question.timezone is not None and is_above_or_at(fields[0].level, question.level):
+                self.residual += both
+                conditions.append(text_condition(fields[0].column, widened(_days(span)), self._at))
+            elif not all(field.column for field in fields) or not is_above_or_at(fields[0].level, question.level):
                 self.residual += both
             else:
                 conditions.append(self._moment(fields[0].column, fields[1].column, span))
@@ -270,7 +314,7 @@ class _Where:
         return keys, conditions
 
     def _moment(self, date: str, time: str, span: Range) -> str | None:
-        day = Range(span.low[:8], span.high[:8])
+        day = _days(span)
         point = f"({date} || CASE {time} WHEN '' THEN '{DAY_START}' ELSE {time} END)"
         return all_of([text_condition(date, day, self._at), text_condition(point, span, self._at)])
 
@@ -278,6 +322,11 @@ class _Where:
         identifiers = []
         for key in keys:
             field = FIELDS[key.path[0]]
+            if self._question.timezone is not None and key.path[0] in ZONED_TAGS:
+                self.residual.append(key)
+                if field.kind is Kind.DATE:
+                    yield text_condition(field.column, widened(key.match), self._at)
+                continue
             if field.kind is Kind.IDENTIFIER:
                 identifiers.append((field.column, key.match))
                 continue
@@ -291,34 +340,57 @@ class _Where:
             yield _identified(patient, identifiers, self._at)
 
     def _narrow_by(self, key: Key, field: Field, sql: str | None) -> None:
-        """Patterns of names, or else of study descriptions, are what estimates go wrong for."""
+        """Patterns of names are what estimates go wrong for, or else those of a study's texts, and its modalities."""
         if sql is None or self._question.level is Level.PATIENT:
             return
         if field.kind is Kind.NAMES:
             self.narrow = Narrow(f"SELECT p.pk FROM patient AS p WHERE {sql}", "s.patient_pk")
-        elif field.column == "s.description" and isinstance(key.match, Wildcard) and self.narrow is None:
-            self.narrow = Narrow(f"SELECT s.pk FROM study AS s WHERE {sql}", "s.pk")
+        elif field.kind is Kind.LIST or (field.column in _STUDY_PATTERNS and isinstance(key.match, Wildcard)):
+            self._uncertain.append(sql)
+        elif field.column == "s.study_date" and not (
+            isinstance(key.match, Range) and "" in (key.match.low, key.match.high)
+        ):
+            self._bounded = True
+
+    def _narrowed(self) -> Narrow | None:
+        """The names if they are asked; else, where no dates bound the walk, uncertain keys of studies or of series."""
+        if self.narrow is not None or self._question.level is Level.PATIENT or self._bounded:
+            return self.narrow
+        if self._uncertain:
+            return Narrow(f"SELECT s.pk FROM study AS s WHERE {all_of(self._uncertain)}", "s.pk")
+        if self._of_series:
+            return Narrow(f"SELECT e.study_pk AS pk FROM series AS e WHERE {self._of_series[0]}", "s.pk")
+        return None
 
     def _below(self, keys: Sequence[Key]) -> Iterable[str | None]:
         """Some row below the level satisfies every key of its level or above it."""
         level = self._question.level
         if level is Level.STUDY:
             short = [condition for key in keys if (condition := _short_cut(key, self._at)) is not None]
+            self._uncertain += short
             yield from short
             if len(keys) == len(short) == 1:
                 return
         if not keys:
             if level is Level.PATIENT:
-                yield f"EXISTS (SELECT FROM {_BELOW[level, Level.STUDY]} AND {VISIBLE[Level.STUDY]})"
+                yield f"EXISTS (SELECT FROM {_BELOW[level, Level.STUDY]} AND {self._visible[Level.STUDY]})"
             return
         deepest = max((FIELDS[key.path[0]].level for key in keys), key=LEVELS.index)
         between = LEVELS[LEVELS.index(level) + 1 : LEVELS.index(deepest) + 1]
-        conditions = [VISIBLE[each] for each in between]
-        conditions += [sql for key in keys if (sql := self._below_condition(key)) is not None]
+        conditions = [self._visible[each] for each in between]
+        for key in keys:
+            if (sql := self._below_condition(key)) is not None:
+                conditions.append(sql)
+                if FIELDS[key.path[0]].column in _SERIES_TEXTS:
+                    self._of_series.append(sql)
         yield f"EXISTS (SELECT FROM {_BELOW[level, deepest]} AND {all_of(conditions)})"
 
     def _below_condition(self, key: Key) -> str | None:
         return _condition(key, FIELDS[key.path[0]], self._at, self._question.fuzzy).sql
+
+
+def _days(span: Range) -> Range:
+    return Range(span.low[:8], span.high[:8])
 
 
 def _short_cut(key: Key, at: Parameters) -> str | None:

@@ -10,10 +10,14 @@ from typing import Any, Final
 from filmroom.dicom.matching import name_patterns
 from filmroom.dicom.names import fold, name_query_terms
 from filmroom.dicom.question import AllOf, AnyOf, EmptyValue, Match, Range, Single, Universal, Wildcard
+from filmroom.dicom.simplified import simplified
 
 NEVER: Final = "false"
 _INT4 = 2**31 - 1
 _NAME_COLUMNS: Final = ("p.name_alphabetic", "p.name_ideographic", "p.name_phonetic")
+# Their indexes leave out rows without a value. A plan that is kept for any value, and a pattern, use such an index only
+# when the condition says itself that there is one.
+_PARTLY_INDEXED: Final = frozenset({"s.accession", "s.study_id", "s.referring", "e.station_name"})
 
 Prepare = Callable[[str], str]
 
@@ -64,6 +68,13 @@ def _same(text: str) -> str:
 
 def text_condition(column: str, match: Match, at: Parameters, prepare: Prepare = _same) -> str | None:
     """A column with one text value, '' where there is none. ``prepare`` makes a value comparable with the column."""
+    condition = _text_condition(column, match, at, prepare)
+    if column in _PARTLY_INDEXED and condition not in (None, NEVER) and not isinstance(match, EmptyValue):
+        return f"{condition} AND {column} <> ''"
+    return condition
+
+
+def _text_condition(column: str, match: Match, at: Parameters, prepare: Prepare) -> str | None:
     match match:
         case Universal():
             return None
@@ -160,7 +171,7 @@ def name_condition(column: str, match: Match, at: Parameters) -> str | None:
         if len(groups) != 1 or not groups[0]:
             return None
         parts += [_like(column, one, at) for one in groups[0]]
-    return any_of(parts)
+    return f"({column} <> '' AND {any_of(parts)})"
 
 
 def _name(text: str, at: Parameters) -> str | None:
@@ -174,7 +185,7 @@ def _name(text: str, at: Parameters) -> str | None:
     pairs_in = [pair for one in groups[0] for pair in _pairs_of(one)]
     if len(groups[0]) == 1 and pairs_in and groups[0][0].startswith(("*", "?")):
         # Two Chinese characters are less than a trigram: their pair among the name's terms narrows the search.
-        return f"p.name_terms @> {at.add(pairs_in, 'text[]')} AND {together}"
+        return f"p.name_terms @> {at.add([simplified(pair) for pair in pairs_in], 'text[]')} AND {together}"
     return together
 
 

@@ -242,3 +242,69 @@ BEGIN
         WHERE v_series[o.slot] IS NULL OR (l.key, l.start) IS DISTINCT FROM (o.key, o.start);
     END IF;
 END $$;
+
+-- File objects that are new, as far as the caller knows, into series whose keys it knows: what nearly every batch is.
+-- Each statement is small; together they cost half of file_objects (0.3 to 0.5 ms of CPU for one object, 0.45 to 0.85
+-- for four). Groups by place, sorted by study UID: series, source and SOP class are one in each; ``p_fact`` is the body
+-- of its fact. Objects are sorted by UID; ``p_slot`` is the place of their group. SQLSTATE FR001: a series is gone or
+-- takes nothing; 23505: an object is here already. Either way nothing is written, and file_objects is to be called.
+CREATE FUNCTION file_known(
+    p_at timestamptz, p_store text,
+    p_study_pk bigint[], p_series_pk bigint[], p_class_of text[], p_count int[], p_bytes bigint[], p_fact jsonb[],
+    p_slot int[], p_sop_uid text[], p_sop_class text[], p_transfer_syntax text[], p_instance_number int[],
+    p_rows int[], p_columns int[], p_bits_allocated int[], p_frames int[], p_content_date text[],
+    p_content_time text[], p_attributes jsonb[], p_dataset_offset int[], p_header_bytes bigint[],
+    p_size_bytes bigint[], p_digest bytea[], p_source text[], p_key text[], p_start bigint[], p_blob_digest bytea[])
+RETURNS void
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    v_before bigint;
+BEGIN
+    FOR i IN 1 .. cardinality(p_study_pk) LOOP
+        UPDATE study
+        SET n_instances = n_instances + p_count[i], size_bytes = size_bytes + p_bytes[i], version = version + 1,
+            received_last = greatest(received_last, p_at),
+            sop_classes = CASE WHEN p_class_of[i] = ANY (sop_classes) THEN sop_classes
+                               ELSE ARRAY (SELECT c FROM unnest(sop_classes || p_class_of[i]) AS c ORDER BY c) END
+        WHERE pk = p_study_pk[i] AND state = 'visible';
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'a study that was known is gone' USING ERRCODE = 'FR001';
+        END IF;
+        UPDATE series
+        SET n_instances = n_instances + p_count[i], size_bytes = size_bytes + p_bytes[i], version = version + 1,
+            received_last = greatest(received_last, p_at),
+            sop_classes = CASE WHEN p_class_of[i] = ANY (sop_classes) THEN sop_classes
+                               ELSE ARRAY (SELECT c FROM unnest(sop_classes || p_class_of[i]) AS c ORDER BY c) END
+        WHERE pk = p_series_pk[i] AND study_pk = p_study_pk[i] AND state = 'visible';
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'a series that was known is gone' USING ERRCODE = 'FR001';
+        END IF;
+        INSERT INTO study_settling (study_pk) VALUES (p_study_pk[i]) ON CONFLICT DO NOTHING;
+    END LOOP;
+
+    WITH stored AS (
+        INSERT INTO instance (sop_uid, series_pk, study_pk, sop_class, transfer_syntax, instance_number, rows, columns,
+                              bits_allocated, frames, content_date, content_time, attributes, dataset_offset,
+                              header_bytes, size_bytes, digest, source, received_at)
+        SELECT i.sop_uid, p_series_pk[i.slot], p_study_pk[i.slot], i.sop_class, i.transfer_syntax, i.instance_number,
+               i.rows, i.columns, i.bits_allocated, i.frames, i.content_date, i.content_time, i.attributes,
+               i.dataset_offset, i.header_bytes, i.size_bytes, i.digest, i.source, p_at
+        FROM unnest(p_slot, p_sop_uid, p_sop_class, p_transfer_syntax, p_instance_number, p_rows, p_columns,
+                    p_bits_allocated, p_frames, p_content_date, p_content_time, p_attributes, p_dataset_offset,
+                    p_header_bytes, p_size_bytes, p_digest, p_source)
+             AS i (slot, sop_uid, sop_class, transfer_syntax, instance_number, rows, columns, bits_allocated, frames,
+                   content_date, content_time, attributes, dataset_offset, header_bytes, size_bytes, digest, source)
+        RETURNING pk, sop_uid
+    )
+    INSERT INTO location (instance_pk, store, key, start, size_bytes, digest)
+    SELECT s.pk, p_store, o.key, o.start, o.size_bytes, o.digest
+    FROM stored s
+    JOIN unnest(p_sop_uid, p_key, p_start, p_size_bytes, p_blob_digest) AS o (sop_uid, key, start, size_bytes, digest)
+         ON o.sop_uid = s.sop_uid;
+
+    UPDATE feed_head SET seq = seq + cardinality(p_fact) RETURNING seq - cardinality(p_fact) INTO v_before;
+    FOR i IN 1 .. cardinality(p_fact) LOOP
+        INSERT INTO fact (seq, at, kind, body) VALUES (v_before + i, p_at, 'InstancesStored', p_fact[i]);
+    END LOOP;
+END $$;

@@ -47,3 +47,27 @@ FROM job WHERE pk = :pk;
 -- name: hasten
 UPDATE job SET due_at = :now::timestamptz
 WHERE queue = :queue AND state = 'waiting' AND attempts > 0 AND due_at > :now::timestamptz;
+
+-- name: page
+SELECT pk, kind, body, queue, priority, principal, state, due_at, attempts, max_attempts, retry_until, progress,
+       last_error, created_at, finished_at
+FROM job
+WHERE (:before::bigint IS NULL OR pk < :before) AND (:pk::bigint IS NULL OR pk = :pk)
+  AND (:states::text[] IS NULL OR state = ANY (:states::text[])) AND (:kind::text IS NULL OR kind = :kind)
+  AND (:queue::text IS NULL OR queue = :queue) AND (:principal::text IS NULL OR principal = :principal)
+ORDER BY pk DESC LIMIT :limit;
+
+-- name: revive
+-- From the beginning, with as much time as it had at first.
+UPDATE job SET state = 'waiting', due_at = :now::timestamptz, attempts = 0, finished_at = NULL, worker = NULL,
+               lease_until = NULL, retry_until = :now::timestamptz + (retry_until - created_at)
+WHERE pk = :pk AND state IN ('dead', 'cancelled') RETURNING pk;
+
+-- name: set_priority
+UPDATE job SET priority = :priority WHERE pk = :pk AND state = 'waiting' RETURNING pk;
+
+-- name: depths
+-- What is open in each queue; the finished are not looked at.
+SELECT queue, count(*) FILTER (WHERE state = 'waiting') AS waiting, count(*) FILTER (WHERE state = 'running') AS running,
+       count(*) FILTER (WHERE state = 'dead') AS dead, min(due_at) FILTER (WHERE state = 'waiting') AS oldest_due
+FROM job WHERE state IN ('waiting', 'running', 'dead') GROUP BY queue ORDER BY queue;

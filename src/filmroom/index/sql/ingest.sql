@@ -6,6 +6,13 @@ FROM file_objects(:at, :store, :study_uid, :series_uid, :study_pk, :series_pk, :
                   :frames, :content_date, :content_time, :attributes, :dataset_offset, :header_bytes, :size_bytes,
                   :digest, :source, :key, :start, :blob_digest);
 
+-- name: file_known
+-- The same for new objects of series that are known.
+SELECT file_known(:at, :store, :study_pk, :series_pk, :class_of, :count, :total_bytes, :fact,
+                  :slot, :sop_uid, :sop_class, :transfer_syntax, :instance_number, :rows, :columns, :bits_allocated,
+                  :frames, :content_date, :content_time, :attributes, :dataset_offset, :header_bytes, :size_bytes,
+                  :digest, :source, :key, :start, :blob_digest);
+
 -- name: stored_objects
 -- What is known of these objects, and where they are in this store.
 SELECT i.sop_uid, i.pk, i.digest, i.state, l.store, l.key, l.start, l.size_bytes

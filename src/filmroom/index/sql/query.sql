@@ -25,12 +25,6 @@ SELECT e.pk, e.series_uid, e.attributes, e.n_instances, e.study_pk
 FROM unnest(:pks::bigint[]) AS wanted (pk)
 JOIN series AS e ON e.pk = wanted.pk;
 
--- name: instances
-SELECT i.pk, i.sop_uid, i.sop_class, i.transfer_syntax, i.instance_number, i.rows, i.columns, i.bits_allocated,
-       i.frames, i.content_date, i.content_time, i.attributes, i.series_pk
-FROM unnest(:pks::bigint[]) AS wanted (pk)
-JOIN instance AS i ON i.pk = wanted.pk;
-
 -- name: patient_counts
 SELECT patient_pk AS pk, count(*)::int AS studies, sum(n_series)::int AS series, sum(n_instances)::int AS instances
 FROM study

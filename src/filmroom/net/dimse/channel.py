@@ -11,6 +11,8 @@ import structlog
 
 from filmroom.net.dimse.limits import MIN_RATE_BYTES_S, WRITE_HIGH_BYTES, ChannelLimits
 from filmroom.net.dimse.reactor import Reactor
+from filmroom.net.dimse.recorder import Recording
+from filmroom.net.dimse.tls import Secured, secured_by
 from filmroom.wire.dimse.assembler import Assembler, Command, Data
 from filmroom.wire.dimse.commandset import CommandFault
 from filmroom.wire.ul.items import AbortReason
@@ -26,7 +28,7 @@ from filmroom.wire.ul.machine import (
     UpperLayer,
 )
 from filmroom.wire.ul.negotiation import Agreement
-from filmroom.wire.ul.pdu import AbortSource, AssociateAc, AssociateRj, AssociateRq
+from filmroom.wire.ul.pdu import HEADER, AbortSource, AssociateAc, AssociateRj, AssociateRq
 from filmroom.wire.ul.reader import Fragment
 from filmroom.wire.ul.states import State
 
@@ -62,8 +64,12 @@ class Channel(asyncio.BufferedProtocol):
         self.awaiting = 0
         self.bytes_in = 0
         self.bytes_out = 0
+        self.pdus_out = 0
         self.end: Aborted | None = None
+        self.lost: Exception | None = None  # what ended the connection, where the transport knows
         self.peer_host = ""
+        self.secured: Secured | None = None
+        self.recording: Recording | None = None
         self._layer = UpperLayer(side, limits.max_pdu_bytes or NO_LIMIT)
         self._limits = limits
         self._reactor = reactor
@@ -100,12 +106,20 @@ class Channel(asyncio.BufferedProtocol):
         return self._transport is not None and self._closing_since is None
 
     @property
+    def pdus_in(self) -> int:
+        return self._layer.pdus_begun
+
+    @property
     def idle_s(self) -> float:
         return self._reactor.loop.time() - self._touched
 
     def request(self, request: AssociateRq) -> None:
         """Before the connection opens: what to ask when it does."""
         self._layer.request(request)
+
+    def limit(self, limits: ChannelLimits) -> None:
+        """Keep these deadlines from now on; the largest PDU was agreed on and stays."""
+        self._limits = limits
 
     def accept(self, answer: AssociateAc) -> None:
         self._perform(self._layer.accept(answer))
@@ -185,6 +199,9 @@ class Channel(asyncio.BufferedProtocol):
         self._transport = transport
         peer = transport.get_extra_info("peername")
         self.peer_host = str(peer[0]) if isinstance(peer, tuple) and peer else ""
+        self.secured = secured_by(transport.get_extra_info("ssl_object"))
+        if self.recording is not None:
+            self.recording.secured = self.secured
         self._socket = _socket_of(transport)
         transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         self._reactor.watch(self)
@@ -213,7 +230,7 @@ class Channel(asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        del exc
+        self.lost = exc
         self._reactor.forget(self)
         self._transport = None
         if self._socket is not None:
@@ -283,6 +300,7 @@ class Channel(asyncio.BufferedProtocol):
     def _write(self, data: bytes) -> None:
         if self._transport is not None and self._closing_since is None:
             self.bytes_out += len(data)
+            self.pdus_out += pdus_of(data)
             self._transport.write(data)
 
     def _do(self, effect: Do) -> None:
@@ -375,6 +393,15 @@ class Channel(asyncio.BufferedProtocol):
     def touch(self) -> None:
         """Count the deadline of an answer from now."""
         self._touched = self._reactor.loop.time()
+
+
+def pdus_of(data: bytes) -> int:
+    """How many PDUs stand one after another in ``data``."""
+    count = position = 0
+    while position < len(data):
+        position += HEADER.size + HEADER.unpack_from(data, position)[1]
+        count += 1
+    return count
 
 
 def _socket_of(transport: asyncio.BaseTransport) -> socket.socket | None:

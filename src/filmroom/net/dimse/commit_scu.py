@@ -12,8 +12,10 @@ from filmroom.net.dimse.limits import ChannelLimits
 from filmroom.net.dimse.line import Exchange, Intake, Provider
 from filmroom.net.dimse.models import COMMITMENT, COMMITMENT_INSTANCE
 from filmroom.net.dimse.reactor import Reactor
+from filmroom.net.dimse.recorder import Recorder
 from filmroom.net.dimse.scp.commit import REQUEST_COMMITMENT, AskedCommitments, CommitReports, send_report
 from filmroom.net.dimse.scu import Association, Peer, Proposal
+from filmroom.net.dimse.tls import Certificates
 from filmroom.wire.dimse.messages import NActionRq, NActionRsp, Request
 from filmroom.wire.ul.negotiation import Context
 
@@ -25,8 +27,18 @@ class CommitmentCaller:
     """
 
     def __init__(
-        self, asked: AskedCommitments, *, calling_ae: str, limits: ChannelLimits, reactor: Reactor, wait_s: float
+        self,
+        asked: AskedCommitments,
+        *,
+        calling_ae: str,
+        limits: ChannelLimits,
+        reactor: Reactor,
+        wait_s: float,
+        certificates: Certificates | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
+        self._certificates = certificates
+        self._recorder = recorder
         self._asked = asked
         self._calling_ae = calling_ae
         self._limits = limits
@@ -73,11 +85,12 @@ class CommitmentCaller:
         self, to: Device, proposals: list[Proposal], our_ae: str, reports: "_Reports | None" = None
     ) -> Association:
         return await Association.open(
-            Peer(to.host, to.port, to.ae_title),
+            Peer.of(to, self._certificates),
             proposals,
             calling_ae=our_ae or self._calling_ae,
             limits=self._limits,
             reactor=self._reactor,
+            recorder=self._recorder,
             providers=None if reports is None else reports.provider,
         )
 

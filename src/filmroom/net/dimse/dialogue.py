@@ -18,7 +18,7 @@ from filmroom.net.dimse.line import Answer, Call, Exchange, Intake, Providers, R
 from filmroom.wire.dimse import status
 from filmroom.wire.dimse.assembler import Command, Data
 from filmroom.wire.dimse.fragments import Parts, command_parts, data_parts, piece_size
-from filmroom.wire.dimse.messages import CCancelRq, Message, NEventReportRq, Request, Response
+from filmroom.wire.dimse.messages import CCancelRq, CStoreRq, Message, NEventReportRq, Request, Response
 from filmroom.wire.ul.items import AbortReason
 from filmroom.wire.ul.negotiation import Agreement, Context
 
@@ -40,7 +40,8 @@ class Dialogue:
         self.agreement = agreement
         self.caller = caller
         self.loop = asyncio.get_running_loop()
-        self.messages_in = 0
+        self.messages_in = self.messages_out = 0
+        self.objects_in = self.objects_out = 0
         self._providers = providers
         self._window = max(1, window)
         self._size = piece_size(agreement.peer_max_length)
@@ -55,6 +56,7 @@ class Dialogue:
         self._outbox: list[bytes] = []
         self._release_owed = False
         self._over = False
+        self._recording = channel.recording
         channel.talk(agreement)
 
     # State
@@ -90,6 +92,8 @@ class Dialogue:
     def on_command(self, command: Command) -> None:
         self.messages_in += 1
         message = command.message
+        if self._recording is not None:
+            self._recording.came(command.context_id, message)
         if isinstance(message, Response):
             self._begin_answer(message)
         elif isinstance(message, CCancelRq):
@@ -100,6 +104,8 @@ class Dialogue:
             self._begin(self.agreement.contexts[command.context_id], message)
 
     def on_data(self, data: Data) -> None:
+        if self._recording is not None:
+            self._recording.came_data(data.data, data.last)
         if self._answer is not None:
             self._gather(data)
             return
@@ -140,6 +146,7 @@ class Dialogue:
 
     def _begin(self, context: Context, request: Request) -> None:
         exchange = Exchange(self, context, request)
+        self.objects_in += isinstance(request, CStoreRq)
         operation = _Operation(exchange, self._open(exchange))
         self._operations.setdefault(request.message_id, operation)
         self.channel.busy = len(self._operations)
@@ -266,8 +273,11 @@ class Dialogue:
         """Write whole messages at once; they wait while another leaves in pieces. Raises AssociationLost."""
         self.must_be_open()
         parts: Parts = []
+        self.messages_out += len(messages)
         for message, data in messages:
             parts += command_parts(context_id, message.encode(), self._size)
+            if self._recording is not None:
+                self._recording.went(context_id, message, data)
             if message.has_data:
                 parts += data_parts(context_id, data, self._size, last=True)
         pdus = b"".join(parts)
@@ -293,14 +303,19 @@ class Dialogue:
         self.must_be_open()
         call = Call(self, context, request.message_id)
         self._calls[request.message_id] = call
+        self.objects_out += isinstance(request, CStoreRq)
         self.channel.awaiting = len(self._calls)
         self.channel.touch()
         return call
 
     async def _stream(self, context_id: int, request: Request, chunks: AsyncIterator[bytes]) -> None:
+        self.messages_out += 1
         parts = command_parts(context_id, request.encode(), self._size)
+        note = self._recording.went(context_id, request, b"") if self._recording is not None else None
         held = b""
         async for chunk in chunks:
+            if note is not None:
+                note.size += len(chunk)
             if held:
                 parts += data_parts(context_id, held, self._size, last=False)
                 self.must_be_open()

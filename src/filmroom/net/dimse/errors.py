@@ -22,6 +22,10 @@ class PeerUnreachable(FilmroomError):
     retry = Retry.SAFE
 
 
+class TlsFailed(PeerUnreachable):
+    """No TLS connection could be made with the peer."""
+
+
 class AssociationRejected(FilmroomError):
     """The peer refused the association."""
 

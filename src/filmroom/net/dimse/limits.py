@@ -1,7 +1,8 @@
 """Limits of one association, each with its reason. The timeouts come from the settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from filmroom.archive.devices import DevicePolicy
 from filmroom.settings import DimseSettings
 
 # What waits in a socket's write buffer before a sender is held: two PDUs more than one object of a CT.
@@ -43,6 +44,15 @@ class ChannelLimits:
             response_timeout_s=settings.response_timeout_s,
             connect_timeout_s=settings.connect_timeout_s,
         )
+
+    def of_device(self, policy: DevicePolicy) -> "ChannelLimits":
+        """The same, with the times that a device has of its own."""
+        own = {
+            name: seconds
+            for name in ("connect_timeout_s", "response_timeout_s", "pdu_timeout_s", "idle_timeout_s")
+            if (seconds := getattr(policy, name)) is not None
+        }
+        return replace(self, **own) if own else self
 
     def timeouts_s(self) -> tuple[float, ...]:
         """Every timeout that the reactor's wheel keeps."""

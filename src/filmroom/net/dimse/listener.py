@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import structlog
 
 from filmroom.base.clock import Clock, SystemClock
+from filmroom.net.dimse.admission import Admission
 from filmroom.net.dimse.channel import Channel
 from filmroom.net.dimse.limits import ChannelLimits
 from filmroom.net.dimse.line import Provider, Providers
 from filmroom.net.dimse.models import (
+    AVAILABILITY,
     COMMITMENT,
     FIND_MODELS,
     GET_MODELS,
@@ -19,21 +21,29 @@ from filmroom.net.dimse.models import (
     MOVE_MODELS,
     MPPS,
     MPPS_RETRIEVE,
+    PARTS_GET,
+    PARTS_MOVE,
     VERIFICATION,
 )
-from filmroom.net.dimse.ports import Devices, Ingest, Query, Retrieve
+from filmroom.net.dimse.ports import CallerBook, Devices, Ingest, LocalAes, Query, Retrieve
 from filmroom.net.dimse.reactor import Reactor
+from filmroom.net.dimse.recorder import Recorder
 from filmroom.net.dimse.registry import AssociationRegistry
+from filmroom.net.dimse.scp.availability import AvailabilityScp, Notified
 from filmroom.net.dimse.scp.commit import AskedCommitments, Commitments, CommitReports, CommitScp, OpenLines
 from filmroom.net.dimse.scp.echo import EchoScp
 from filmroom.net.dimse.scp.find import FindScp
 from filmroom.net.dimse.scp.get import GetScp
 from filmroom.net.dimse.scp.move import MoveScp
 from filmroom.net.dimse.scp.mpps import MppsScp, PerformedSteps
+from filmroom.net.dimse.scp.parts import Parts, PartsScp
 from filmroom.net.dimse.scp.store import StoreScp
+from filmroom.net.dimse.scp.ups import SERVED, Subscriptions, UpsScp, Workitems
 from filmroom.net.dimse.scp.worklist import Worklist, WorklistScp
 from filmroom.net.dimse.sender import Sender
 from filmroom.net.dimse.session import House, Session
+from filmroom.net.dimse.tls import Certificates
+from filmroom.net.dimse.tls_door import TlsDoor
 from filmroom.settings import DimseSettings
 from filmroom.wire.dimse.messages import (
     CEchoRq,
@@ -74,8 +84,16 @@ class DimseServices:
     devices: Devices
     worklist: Worklist | None = None
     performed: PerformedSteps | None = None
+    workitems: Workitems | None = None
+    subscriptions: Subscriptions | None = None
+    notified: Notified | None = None
     commitments: Commitments | None = None
     asked_commitments: AskedCommitments | None = None
+    parts: Parts | None = None
+    local_aes: LocalAes | None = None
+    callers: CallerBook | None = None
+    recorder: Recorder | None = None
+    certificates: Certificates | None = None
 
 
 class DimseListener:
@@ -84,10 +102,12 @@ class DimseListener:
     def __init__(self, settings: DimseSettings, services: DimseServices, *, clock: Clock | None = None) -> None:
         self.associations = AssociationRegistry()
         self.open_lines = OpenLines()
+        self.reactor: Reactor | None = None
         self._settings = settings
         self._services = services
         self._clock = clock or SystemClock()
         self._server: asyncio.Server | None = None
+        self._door: TlsDoor | None = None
         self._sessions: set[Session] = set()
         self._house: House | None = None
         self._sender: Sender | None = None
@@ -100,6 +120,16 @@ class DimseListener:
         return int(self._server.sockets[0].getsockname()[1])
 
     @property
+    def tls_port(self) -> int:
+        """The port for TLS, 0 when there is none."""
+        return self._door.port if self._door is not None else 0
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The connections that stand, with or without an association."""
+        return tuple(self._sessions)
+
+    @property
     def sender(self) -> Sender:
         assert self._sender is not None, "the listener has not been started"
         return self._sender
@@ -109,26 +139,43 @@ class DimseListener:
         settings, services = self._settings, self._services
         allow_files(settings.max_associations + SILENT_CONNECTIONS + OTHER_FILES)
         limits = ChannelLimits.of(settings)
-        reactor = Reactor.for_timeouts(limits.timeouts_s())
-        self._sender = Sender(services.retrieve, calling_ae=settings.ae_title, limits=limits, reactor=reactor)
+        reactor = self.reactor = Reactor.for_timeouts(limits.timeouts_s())
+        self._sender = Sender(
+            services.retrieve,
+            calling_ae=settings.ae_title,
+            limits=limits,
+            reactor=reactor,
+            certificates=services.certificates,
+            recorder=services.recorder,
+        )
         self._house = House(
             settings=settings,
             limits=limits,
             reactor=reactor,
-            devices=services.devices,
+            admission=Admission(
+                settings,
+                services.devices,
+                self.associations,
+                local_aes=services.local_aes,
+                callers=services.callers,
+            ),
             registry=self.associations,
             providers=providers(settings, services, self._sender, self.open_lines),
             clock=self._clock,
+            recorder=services.recorder,
         )
         self._server = await reactor.loop.create_server(
             self._accept, settings.host, settings.port, backlog=BACKLOG, reuse_port=reuse_port or None
         )
+        self._listen_tls(reuse_port=reuse_port)
         log.info("listening for associations", host=settings.host, port=self.port, ae_title=settings.ae_title)
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Take no more; let requests in progress finish for ``grace_s``; then abort what is left."""
         if self._server is not None:
             self._server.close()
+        if self._door is not None:
+            await self._door.close()
         for session in tuple(self._sessions):
             if session.quiet:
                 session.abort()
@@ -142,6 +189,21 @@ class DimseListener:
             session.channel.close()
         if left := [asyncio.ensure_future(session.finished()) for session in self._sessions]:
             await asyncio.wait(left, timeout=LAST_WAIT_S)
+
+    def _listen_tls(self, *, reuse_port: bool) -> None:
+        settings, certificates = self._settings, self._services.certificates
+        if certificates is None or not certificates.serves:
+            return
+        recorder = self._services.recorder
+        self._door = TlsDoor(
+            certificates,
+            self._accept,
+            timeout_s=settings.artim_timeout_s,
+            on_failed=recorder.not_secured if recorder is not None else None,
+        )
+        self._door.open(settings.host, settings.tls_port, backlog=BACKLOG, reuse_port=reuse_port)
+        certificates.remind()
+        log.info("listening for associations over TLS", host=settings.host, port=self.tls_port)
 
     async def _until_quiet(self) -> None:
         while busy := [session for session in self._sessions if not session.quiet]:
@@ -180,6 +242,7 @@ def providers(settings: DimseSettings, services: DimseServices, sender: Sender, 
         **{(CMoveRq, sop_class): move for sop_class in MOVE_MODELS},
         **{(CGetRq, sop_class): get for sop_class in GET_MODELS},
     }
+    by_class |= _parts(services, sender)
     by_class |= _workflow(settings, services)
     by_class |= _commitment(services, lines)
     not_stored = {sop_class for _, sop_class in by_class}
@@ -193,6 +256,15 @@ def providers(settings: DimseSettings, services: DimseServices, sender: Sender, 
     return provider
 
 
+def _parts(services: DimseServices, sender: Sender) -> Mapping[tuple[type[Request], str], Provider]:
+    """Retrieval in part, where the archive has it."""
+    if services.parts is None:
+        return {}
+    parts = PartsScp(services.retrieve, services.parts, services.devices, sender)
+    found: dict[tuple[type[Request], str], Provider] = {(CGetRq, sop_class): parts for sop_class in PARTS_GET}
+    return found | {(CMoveRq, sop_class): parts for sop_class in PARTS_MOVE}
+
+
 def _workflow(settings: DimseSettings, services: DimseServices) -> Mapping[tuple[type[Request], str], Provider]:
     """Worklist and performed procedure steps, where the archive has them."""
     found: dict[tuple[type[Request], str], Provider] = {}
@@ -201,6 +273,11 @@ def _workflow(settings: DimseSettings, services: DimseServices) -> Mapping[tuple
     if services.performed is not None:
         performed = MppsScp(services.performed)
         found[NCreateRq, MPPS] = found[NSetRq, MPPS] = found[NGetRq, MPPS_RETRIEVE] = performed
+    if services.workitems is not None and services.subscriptions is not None:
+        ups = UpsScp(services.workitems, services.subscriptions)
+        found |= dict.fromkeys(SERVED, ups)
+    if services.notified is not None:
+        found[NCreateRq, AVAILABILITY] = AvailabilityScp(services.notified)
     return found
 
 

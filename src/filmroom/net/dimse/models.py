@@ -12,6 +12,15 @@ COMMITMENT: Final = "1.2.840.10008.1.20.1"
 COMMITMENT_INSTANCE: Final = "1.2.840.10008.1.20.1.1"  # the one there is, PS3.4 J.3.5
 MPPS: Final = "1.2.840.10008.3.1.2.3.3"
 MPPS_RETRIEVE: Final = "1.2.840.10008.3.1.2.3.4"
+MPPS_NOTIFICATION: Final = "1.2.840.10008.3.1.2.3.5"
+AVAILABILITY: Final = "1.2.840.10008.5.1.4.33"
+# Annex CC: every work item is an instance of the push class, whichever class was negotiated (CC.3.1).
+UPS_PUSH: Final = "1.2.840.10008.5.1.4.34.6.1"
+UPS_WATCH: Final = "1.2.840.10008.5.1.4.34.6.2"
+UPS_PULL: Final = "1.2.840.10008.5.1.4.34.6.3"
+UPS_EVENT: Final = "1.2.840.10008.5.1.4.34.6.4"
+UPS_QUERY: Final = "1.2.840.10008.5.1.4.34.6.5"
+UPS_MODELS: Final = frozenset({UPS_PUSH, UPS_WATCH, UPS_PULL, UPS_QUERY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,13 @@ MODELS: Final = (PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY)
 FIND_MODELS: Final[Mapping[str, Model]] = {model.find: model for model in MODELS}
 MOVE_MODELS: Final[Mapping[str, Model]] = {model.move: model for model in MODELS}
 GET_MODELS: Final[Mapping[str, Model]] = {model.get: model for model in MODELS}
+
+# Retrieval in part: annex Y (instances and frames), annex Z (without bulk data).
+INSTANCE_ROOT_MOVE: Final = _BASE + "4.2"
+INSTANCE_ROOT_GET: Final = _BASE + "4.3"
+WITHOUT_BULK_GET: Final = _BASE + "5.3"
+PARTS_MOVE: Final = frozenset({INSTANCE_ROOT_MOVE})
+PARTS_GET: Final = frozenset({INSTANCE_ROOT_GET, WITHOUT_BULK_GET})
 
 # Attributes that name an entity at each level (PS3.4 C.6.1.1, C.6.2.1).
 UNIQUE_KEYS: Final[Mapping[Level, str]] = {

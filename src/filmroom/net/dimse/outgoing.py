@@ -71,13 +71,17 @@ class _Ready:
 
 
 async def send_objects(
-    line: Line, retrieve: Retrieve, items: Iterable[Located], originator: Originator | None = None
+    line: Line,
+    retrieve: Retrieve,
+    items: Iterable[Located],
+    originator: Originator | None = None,
+    preferred: Sequence[str] = (),
 ) -> AsyncGenerator[Sent, None]:
     """Send each object by C-STORE, in order; one result for each that was tried.
 
     Raises AssociationLost; the object in progress then has no result. Close the iterator to stop early.
     """
-    async with _prepared(line, retrieve, items) as prepared:
+    async with _prepared(line, retrieve, items, preferred) as prepared:
         async for item, ready in prepared:
             if isinstance(ready, _Ready):
                 yield await _send(line, item, ready, originator)
@@ -109,7 +113,7 @@ async def _send(line: Line, item: Located, ready: _Ready, originator: Originator
 
 @asynccontextmanager
 async def _prepared(
-    line: Line, retrieve: Retrieve, items: Iterable[Located]
+    line: Line, retrieve: Retrieve, items: Iterable[Located], preferred: Sequence[str]
 ) -> AsyncIterator[AsyncIterator[tuple[Located, _Ready | Exception]]]:
     """The objects in order, each made ready while those before it are sent."""
     source = iter(items)
@@ -117,7 +121,7 @@ async def _prepared(
 
     def fill() -> None:
         while len(queue) < AHEAD and (item := next(source, None)) is not None:
-            queue.append((item, asyncio.ensure_future(_prepare(line, retrieve, item))))
+            queue.append((item, asyncio.ensure_future(_prepare(line, retrieve, item, preferred))))
 
     async def each() -> AsyncIterator[tuple[Located, _Ready | Exception]]:
         fill()
@@ -136,13 +140,13 @@ async def _prepared(
                 await _close(ready.handout)
 
 
-async def _prepare(line: Line, retrieve: Retrieve, item: Located) -> _Ready | Exception:
+async def _prepare(line: Line, retrieve: Retrieve, item: Located, preferred: Sequence[str]) -> _Ready | Exception:
     """Never raises: what is wrong with one object must not end the others."""
     try:
         contexts = line.contexts_for(item.sop_class)
         if not contexts:
             raise Unsupported("the peer takes no objects of this SOP class")
-        handout = await retrieve.handout(item, acceptable(contexts, item.transfer_syntax))
+        handout = await _handed_out(retrieve, item, wishes(contexts, item.transfer_syntax, preferred))
         context = next((c for c in contexts if c.transfer_syntax == handout.transfer_syntax), None)
         if context is None:
             await _close(handout)
@@ -154,6 +158,23 @@ async def _prepare(line: Line, retrieve: Retrieve, item: Located) -> _Ready | Ex
     except Exception as error:
         log.exception("a fault of ours keeps an object back", sop_uid=item.sop_uid)
         return error
+
+
+async def _handed_out(retrieve: Retrieve, item: Located, wanted: Sequence[tuple[str, ...]]) -> Handout:
+    """In the first of the choices that it can be written in. Raises Unsupported of the last."""
+    for choice in wanted[:-1]:
+        try:
+            return await retrieve.handout(item, choice)
+        except Unsupported:
+            continue  # the peer would rather have had this one
+    return await retrieve.handout(item, wanted[-1])
+
+
+def wishes(contexts: Sequence[Context], stored: str, preferred: Sequence[str]) -> list[tuple[str, ...]]:
+    """What to try in turn: the peer's preferred syntaxes down to the stored one, then whatever it takes."""
+    offered = [context.transfer_syntax for context in contexts]
+    before = preferred[: preferred.index(stored)] if stored in preferred else preferred
+    return [*((uid,) for uid in before if uid in offered), acceptable(contexts, stored)]
 
 
 def acceptable(contexts: Sequence[Context], stored: str) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
 from filmroom.archive.devices import Device
+from filmroom.archive.devices_callers import Attempt
+from filmroom.archive.devices_local import LocalAe
 from filmroom.archive.model import Outcome
 from filmroom.dicom.question import JsonDataset, Question
 from filmroom.security.principals import Principal
@@ -84,3 +86,15 @@ class Devices(Protocol):
     """Who is who among AE titles."""
 
     async def find(self, ae_title: str) -> Device | None: ...
+
+
+class LocalAes(Protocol):
+    """The AE titles of ours."""
+
+    async def find(self, title: str) -> LocalAe | None: ...
+
+
+class CallerBook(Protocol):
+    """Where callers are remembered that did not get what they asked for. Never waits, never raises."""
+
+    def note(self, attempt: Attempt) -> None: ...

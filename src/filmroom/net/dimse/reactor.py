@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 # One read takes at most this much. Loopback gains nothing beyond; a shared buffer makes idle connections free.
 RECEIVE_BYTES = 524_288
@@ -30,6 +30,7 @@ class Reactor:
         self.loop = asyncio.get_running_loop()
         # Filled and consumed between get_buffer and buffer_updated, with no other connection in between.
         self.buffer = memoryview(bytearray(RECEIVE_BYTES))
+        self.calls: set[Any] = set()  # the associations that we opened and that stand (scu.Association)
         self._tick_s = tick_s
         self._slots: dict[int, set[Watched]] = {}
         self._slot_of: dict[Watched, int] = {}

@@ -6,7 +6,7 @@ from contextlib import aclosing
 import structlog
 
 from filmroom.archive.devices import Device
-from filmroom.base.errors import Retry
+from filmroom.base.errors import Retry, Unsupported
 from filmroom.base.limits import MAX_PRESENTATION_CONTEXTS
 from filmroom.dicom.transfersyntax import EXPLICIT_LE, IMPLICIT_LE
 from filmroom.net.dimse.errors import AssociationLost, AssociationRejected, PeerUnreachable
@@ -15,7 +15,9 @@ from filmroom.net.dimse.outgoing import Originator, Sent, send_objects
 from filmroom.net.dimse.pacing import Pace, Paced
 from filmroom.net.dimse.ports import Located, Retrieve
 from filmroom.net.dimse.reactor import Reactor
+from filmroom.net.dimse.recorder import Recorder
 from filmroom.net.dimse.scu import Association, Peer, Proposal
+from filmroom.net.dimse.tls import Certificates
 
 log = structlog.get_logger()
 
@@ -26,21 +28,41 @@ MAX_LOSSES = 3
 class Sender:
     """Opens associations to devices and sends what is asked."""
 
-    def __init__(self, retrieve: Retrieve, *, calling_ae: str, limits: ChannelLimits, reactor: Reactor) -> None:
+    def __init__(
+        self,
+        retrieve: Retrieve,
+        *,
+        calling_ae: str,
+        limits: ChannelLimits,
+        reactor: Reactor,
+        certificates: Certificates | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self._certificates = certificates
+        self._recorder = recorder
         self._retrieve = retrieve
         self._calling_ae = calling_ae
         self._limits = limits
         self._reactor = reactor
 
     async def send(
-        self, to: Device, items: Sequence[Located], *, originator: Originator | None = None, pace: Pace | None = None
+        self,
+        to: Device,
+        items: Sequence[Located],
+        *,
+        originator: Originator | None = None,
+        pace: Pace | None = None,
+        retrieve: Retrieve | None = None,
     ) -> AsyncGenerator[Sent, None]:
         """Send in order; exactly one result per object, failures included. Close the iterator to stop early.
 
         ``pace`` is awaited with the bytes that are about to go: it holds them back where a line must not be filled.
+        ``retrieve`` hands the objects out where they are not stored ones.
         """
-        retrieve = self._retrieve if pace is None else Paced(self._retrieve, pace)
-        for batch in batches(items):
+        retrieve = retrieve or self._retrieve
+        if pace is not None:
+            retrieve = Paced(retrieve, pace)
+        for batch in batches(items, to.policy.preferred_syntaxes):
             async with aclosing(self._send_batch(to, batch, originator, retrieve)) as results:
                 async for sent in results:
                     yield sent
@@ -56,13 +78,15 @@ class Sender:
             try:
                 async with (
                     await self._open(to, left) as association,
-                    aclosing(send_objects(association.line, retrieve, left, originator)) as results,
+                    aclosing(
+                        send_objects(association.line, retrieve, left, originator, to.policy.preferred_syntaxes)
+                    ) as results,
                 ):
                     opened = True
                     async for sent in results:
                         done, losses = done + 1, 0
                         yield sent
-            except (PeerUnreachable, AssociationRejected) as error:
+            except (PeerUnreachable, AssociationRejected, Unsupported) as error:
                 trouble, losses = str(error), MAX_LOSSES
             except AssociationLost as error:
                 trouble, losses = str(error), losses + 1
@@ -77,27 +101,31 @@ class Sender:
                 opened = False  # only the first of them may have left
 
     async def _open(self, to: Device, items: Sequence[Located]) -> Association:
-        peer = Peer(to.host, to.port, to.ae_title)
         return await Association.open(
-            peer, proposals_for(items), calling_ae=self._calling_ae, limits=self._limits, reactor=self._reactor
+            Peer.of(to, self._certificates),
+            proposals_for(items, to.policy.preferred_syntaxes),
+            calling_ae=self._calling_ae,
+            limits=self._limits.of_device(to.policy),
+            reactor=self._reactor,
+            recorder=self._recorder,
         )
 
 
-def proposals_for(items: Sequence[Located]) -> list[Proposal]:
-    """One context for each stored syntax of each class, and one for what everybody reads (PS3.5 10.1)."""
+def proposals_for(items: Sequence[Located], preferred: Sequence[str] = ()) -> list[Proposal]:
+    """One context for each stored or preferred syntax of each class, and one for what everybody reads (PS3.5 10.1)."""
     wanted: dict[tuple[str, tuple[str, ...]], None] = {}
     for item in items:
-        for syntaxes in _syntaxes(item):
+        for syntaxes in _syntaxes(item, preferred):
             wanted[item.sop_class, syntaxes] = None
     return [Proposal(sop_class, syntaxes) for sop_class, syntaxes in wanted]
 
 
-def batches(items: Sequence[Located]) -> Iterator[list[Located]]:
+def batches(items: Sequence[Located], preferred: Sequence[str] = ()) -> Iterator[list[Located]]:
     """The objects in order, cut where their contexts would pass what one association can hold."""
     batch: list[Located] = []
     contexts: set[tuple[str, tuple[str, ...]]] = set()
     for item in items:
-        needed = {(item.sop_class, syntaxes) for syntaxes in _syntaxes(item)}
+        needed = {(item.sop_class, syntaxes) for syntaxes in _syntaxes(item, preferred)}
         if len(contexts | needed) > MAX_PRESENTATION_CONTEXTS:
             yield batch
             batch, contexts = [], set()
@@ -107,7 +135,8 @@ def batches(items: Sequence[Located]) -> Iterator[list[Located]]:
         yield batch
 
 
-def _syntaxes(item: Located) -> tuple[tuple[str, ...], ...]:
+def _syntaxes(item: Located, preferred: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """Explicit and implicit stand apart, so that the acceptor's taste cannot take the stored one away."""
-    plain = ((EXPLICIT_LE,), (IMPLICIT_LE,))
-    return plain if (item.transfer_syntax,) in plain else ((item.transfer_syntax,), *plain)
+    plain = (EXPLICIT_LE, IMPLICIT_LE)
+    packed = dict.fromkeys(uid for uid in (item.transfer_syntax, *preferred) if uid not in plain)
+    return tuple((uid,) for uid in (*packed, *plain))

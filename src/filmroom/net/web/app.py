@@ -1,22 +1,28 @@
 """The web application: routes behind the door, answers with their headers."""
 
+import time
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from filmroom.net.web.api.routes import Api
 from filmroom.net.web.assets import Assets
 from filmroom.net.web.dicomweb import routes as dicomweb
+from filmroom.net.web.dicomweb.commitment import WebCommitment
+from filmroom.net.web.dicomweb.ups import CHANNEL, UpsRs
+from filmroom.net.web.dicomweb.ups_channel import EventChannel
 from filmroom.net.web.door import Door
 from filmroom.net.web.errors import HANDLERS
 from filmroom.net.web.headers import SecurityHeaders
 from filmroom.net.web.health import Health
 from filmroom.net.web.login import Login
+from filmroom.net.web.pace import SlowGuessing
 from filmroom.net.web.ports import WebServices
+from filmroom.net.web.repeats import OnlyOnce
 from filmroom.net.web.site import Site
 from filmroom.net.web.viewer import ViewerConfig
 
@@ -36,13 +42,15 @@ def build_app(services: WebServices) -> ASGIApp:
     async def home(_: Request) -> Response:
         return RedirectResponse("/console/" if console.built else "/viewer/", 303)
 
+    api = Api(services).routes()
     application = Starlette(
         routes=[
             *dicomweb.routes(services),
+            *workflow_routes(services),
             Route("/viewer/app-config.js", ViewerConfig(language=settings.language).script),
             Route("/viewer/{path:path}", viewer.file),
             Route("/console/{path:path}", console.file),
-            *Api(services).routes(),
+            *api,
             Route("/", home),
             Route("/healthz", health.alive),
             Route("/readyz", health.ready),
@@ -56,15 +64,30 @@ def build_app(services: WebServices) -> ASGIApp:
         exception_handlers=HANDLERS,
     )
     application.router.redirect_slashes = False
+    inner: ASGIApp = application
+    if services.repeats is not None:
+        inner = OnlyOnce(application, services.repeats, api, most_bytes=settings.web.max_json_bytes)
     guarded = Door(
-        application,
+        inner,
         accounts=services.accounts,
         sessions=services.sessions,
         tokens=services.tokens,
         clock=services.clock,
         public_url=settings.web.public_url,
     )
-    return SecurityHeaders(guarded)
+    return SecurityHeaders(SlowGuessing(guarded, time.monotonic))
+
+
+def workflow_routes(services: WebServices) -> list[BaseRoute]:
+    """Work items and storage commitment, where the archive has them."""
+    web, found = services.settings.web, list[BaseRoute]()
+    if services.workitems is not None and services.subscriptions is not None:
+        found += UpsRs(services.workitems, services.subscriptions, web).routes()
+        if services.tail is not None:
+            found += EventChannel(services.subscriptions, services.tail).routes(CHANNEL)
+    if services.web_commitments is not None:
+        found += WebCommitment(services.web_commitments, web).routes()
+    return found
 
 
 async def _robots(_: Request) -> Response:

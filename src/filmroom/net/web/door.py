@@ -41,6 +41,13 @@ def signed_in(request: Request) -> SignedIn:
     return found
 
 
+def principal_of(scope: Scope) -> Principal:
+    """The same of any scope behind the door, a WebSocket's for instance."""
+    found = scope[_KEY]
+    assert isinstance(found, SignedIn)
+    return found.principal
+
+
 class Door:
     """Let a request through with its principal, or turn it away."""
 
@@ -64,9 +71,12 @@ class Door:
         self._basic_key = secrets.token_bytes(32)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return  # no websockets here
+        if scope["type"] not in {"http", "websocket"}:
+            return
         turned_away = await self._turn_away(scope)
+        if turned_away is not None and scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": ""})  # before it is accepted: 403
+            return
         if turned_away is not None:
             await turned_away(scope, receive, send)
             return
@@ -75,7 +85,8 @@ class Door:
     async def _turn_away(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         path: str = scope["path"]
-        if scope["method"] not in SAFE_METHODS and _crosses_sites(headers, self._public_host):
+        # A page of another site may open a WebSocket with the browser's cookies: it is no safe method.
+        if scope.get("method", "") not in SAFE_METHODS and _crosses_sites(headers, self._public_host):
             return problem(403, "the request comes from another site")
         if path in OPEN_PATHS or path.startswith(OPEN_FOLDERS):
             return None
@@ -154,7 +165,7 @@ def _crosses_sites(headers: Headers, public_host: str) -> bool:
 
 
 def _navigates(scope: Scope, headers: Headers) -> bool:
-    if scope["method"] not in {"GET", "HEAD"} or scope["path"].startswith(("/dicom-web/", "/api/")):
+    if scope.get("method", "") not in {"GET", "HEAD"} or scope["path"].startswith(("/dicom-web/", "/api/")):
         return False
     mode = headers.get("sec-fetch-mode", "")
     return mode == "navigate" if mode else "text/html" in headers.get("accept", "")

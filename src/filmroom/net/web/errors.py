@@ -1,14 +1,18 @@
 """Faults as problem+json (RFC 9457): one table from the classes of ``base.errors`` to statuses."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import orjson
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
+from filmroom.archive.changes import TooOld
+from filmroom.archive.corrections_model import CannotUndo
 from filmroom.base.errors import (
     Corrupt,
     FilmroomError,
@@ -22,6 +26,8 @@ from filmroom.base.errors import (
     Unavailable,
     Unsupported,
 )
+from filmroom.integration.webhooks_model import BadWebhook
+from filmroom.ops.work import WrongState
 from filmroom.security.model import NameTaken, SignInRefused
 from filmroom.security.passwords import PasswordRefused
 
@@ -35,6 +41,7 @@ STATUS: Mapping[type[FilmroomError], int] = {
     SignInRefused: 401,
     PasswordRefused: 422,
     NameTaken: 409,
+    CannotUndo: 409,
     NotReadable: 400,
     LimitReached: 413,
     RemoteFault: 400,
@@ -42,6 +49,9 @@ STATUS: Mapping[type[FilmroomError], int] = {
     NoSpace: 507,
     Unavailable: 503,
     Corrupt: 500,
+    WrongState: 409,
+    TooOld: 410,
+    BadWebhook: 422,
     FilmroomError: 500,
 }
 
@@ -54,6 +64,8 @@ TITLES: Mapping[int, str] = {
     406: "None of the asked representations can be given",
     408: "The request took too long",
     409: "Conflict",
+    410: "It is gone",
+    412: "It was changed since",
     413: "The request is too large",
     414: "The address is too long",
     415: "The request's media type is not supported",
@@ -73,6 +85,21 @@ class Refused(FilmroomError):
         super().__init__(detail)
         self.status = status
         self.headers = headers
+
+
+class Misfit(NamedTuple):
+    """One value that cannot be used: where it stands (a JSON pointer, or a parameter's name), and why not."""
+
+    pointer: str
+    detail: str
+
+
+class Unfit(Refused):
+    """Values cannot be used; every one of them is named."""
+
+    def __init__(self, misfits: Sequence[Misfit]) -> None:
+        super().__init__(422, "; ".join(f"{each.pointer.lstrip('/')}: {each.detail}" for each in misfits))
+        self.misfits = misfits
 
 
 def problem(status: int, detail: str = "", headers: Mapping[str, str] | None = None, **more: object) -> Response:
@@ -104,7 +131,8 @@ def answer(error: FilmroomError) -> Response:
         log.warning("request failed", error=type(error).__name__, status=status)
     # Our own words only: the text of an internal fault may name files or hosts.
     sentence = str(error) if status < 500 else ""
-    return problem(status, sentence or (type(error).__doc__ or "").strip(), headers)
+    more = {"errors": [each._asdict() for each in error.misfits]} if isinstance(error, Unfit) else {}
+    return problem(status, sentence or (type(error).__doc__ or "").strip(), headers, **more)
 
 
 async def on_fault(_: Request, error: Exception) -> Response:
@@ -112,9 +140,21 @@ async def on_fault(_: Request, error: Exception) -> Response:
     return answer(error)
 
 
-async def on_http(_: Request, error: Exception) -> Response:
+async def on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["allow"] = ", ".join(_methods_at(request))
+    return problem(error.status_code, headers=headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Every method that the address has: its routes are several, and the router names those of the first."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
 
 
 async def on_anything(_: Request, error: Exception) -> Response:

@@ -46,7 +46,7 @@ class WebServer:
             interface=Interfaces.ASGINL,
             backlog=1024,
             backpressure=MAX_CONNECTIONS,
-            websockets=False,
+            websockets=True,
             log_enabled=False,
             http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
             http2_settings=HTTP2Settings(max_headers_size=65_536, max_frame_size=1 << 18, max_send_buffer_size=1 << 20),

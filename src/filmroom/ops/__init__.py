@@ -1,0 +1,1 @@
+"""Looking after the running archive: its work, its figures, its health."""
