@@ -11,20 +11,32 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
+from filmroom.archive.changes import Changes
 from filmroom.archive.commitment import REPORT, Commitments
 from filmroom.archive.commitment_asked import ASK, AskedCommitments
-from filmroom.archive.devices import Devices
+from filmroom.archive.commitment_web import WebCommitments
+from filmroom.archive.corrections import Corrections
+from filmroom.archive.delete import RECLAIM, Deleting
+from filmroom.archive.devices import Device, Devices
+from filmroom.archive.devices_callers import Callers
+from filmroom.archive.devices_live import LiveBoard, LiveList
+from filmroom.archive.devices_local import LocalAes
 from filmroom.archive.ingest import Ingest
 from filmroom.archive.lanes import Lanes
 from filmroom.archive.pixelpool import PixelPool
 from filmroom.archive.quarantine import Quarantine
 from filmroom.archive.query import Query
 from filmroom.archive.quiet import QuietWatch
+from filmroom.archive.recordings import Recordings
 from filmroom.archive.retrieve import Retrieve
 from filmroom.archive.retrieve_frames import FrameReader
+from filmroom.archive.retrieve_parts import FrameExtraction, WithoutBulk
+from filmroom.archive.rules import StoreRules
+from filmroom.archive.rules_book import RuleBook
 from filmroom.archive.sending import SEND, Sending
 from filmroom.archive.sending_work import SendingWork
 from filmroom.archive.seriesdoc import SeriesDocuments
@@ -32,19 +44,43 @@ from filmroom.base.allocator import keep_freed_memory
 from filmroom.base.clock import Clock, SystemClock
 from filmroom.base.errors import FilmroomError
 from filmroom.base.ids import new_uid
+from filmroom.db import feed
 from filmroom.db.embedded import EmbeddedPostgres
 from filmroom.db.feed import FeedWatch
+from filmroom.db.feed_tail import FeedTail
+from filmroom.db.jobs import Worker
 from filmroom.db.migrate import migrate
 from filmroom.db.pool import Database
+from filmroom.db.repeats import Repeats
+from filmroom.integration.webhooks import Webhooks
+from filmroom.integration.webhooks_work import WebhookWork
+from filmroom.ops.figures import Figures
+from filmroom.ops.upkeep import Upkeep
+from filmroom.ops.work import Work
 from filmroom.security.accounts import Accounts
 from filmroom.security.passwords import Passwords
 from filmroom.security.sessions import Sessions
 from filmroom.security.tokens import Tokens
-from filmroom.settings import Settings
+from filmroom.settings import BadSetting, Settings
 from filmroom.storage.blobs import Blobs
 from filmroom.storage.online import OnlineStore
+from filmroom.workflow.availability import Availability, CompletenessReader
+from filmroom.workflow.debugger import WorklistDebugger
+from filmroom.workflow.housekeeping import Housekeeping
 from filmroom.workflow.mpps import PerformedSteps
 from filmroom.workflow.mwl import Worklist
+from filmroom.workflow.notices import Notices
+from filmroom.workflow.orders import Orders
+from filmroom.workflow.ups import Workitems
+from filmroom.workflow.ups_events import Subscriptions
+
+if TYPE_CHECKING:
+    from filmroom.net.dimse.scp.parts import Parts
+
+if TYPE_CHECKING:
+    from filmroom.net.dimse.live import LiveHere
+    from filmroom.net.dimse.recorder import Recorder
+    from filmroom.net.dimse.tls import Certificates
 
 log = structlog.get_logger()
 
@@ -72,6 +108,9 @@ class Core:
     accounts: Accounts
     tokens: Tokens
     devices: Devices
+    local_aes: LocalAes
+    callers: Callers
+    live: LiveList
     quarantine: Quarantine
     ingest: Ingest
     query: Query
@@ -80,7 +119,11 @@ class Core:
     sending: Sending
     commitments: Commitments
     asked_commitments: AskedCommitments
+    recordings: Recordings
     documents: SeriesDocuments
+    corrections: Corrections
+    rules: StoreRules
+    rule_book: RuleBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +172,9 @@ async def open_core(settings: Settings, *, log_from: str = "warning") -> AsyncIt
             accounts=Accounts(database, clock, Passwords()),
             tokens=Tokens(database, clock),
             devices=devices,
+            local_aes=LocalAes(database, settings.dimse.ae_title),
+            callers=Callers(database, devices, clock),
+            live=LiveList(database),
             quarantine=quarantine,
             ingest=ingest,
             query=Query(database, retrieve_ae_title=settings.dimse.ae_title),
@@ -152,6 +198,10 @@ async def open_core(settings: Settings, *, log_from: str = "warning") -> AsyncIt
                 ae_title=settings.dimse.ae_title,
                 new_uid=lambda: new_uid(lambda: uuid.uuid4().int),
             ),
+            recordings=Recordings(database, clock, settings.recordings),
+            corrections=Corrections(database, clock),
+            rules=StoreRules(database, clock),
+            rule_book=RuleBook(database, clock),
             documents=SeriesDocuments(database, blobs, pixels, clock, feed),
         )
         for start, stop in _parts(core):
@@ -168,6 +218,7 @@ def _parts(core: Core) -> list[tuple[Callable[[], Awaitable[None]], Callable[[],
 
     return [
         (core.feed.start, core.feed.stop),
+        (core.rules.start, core.rules.stop),
         (core.ingest.start, core.ingest.stop),
         (nothing, core.pixels.close),
     ]
@@ -190,60 +241,169 @@ async def open_server(settings: Settings, roles: frozenset[str]) -> AsyncIterato
     async with AsyncExitStack() as closing:
         core = await closing.enter_async_context(open_core(settings, log_from="info"))
         first_password = await _first_administrator(core)
+        wire = await closing.enter_async_context(_wire(core))
         dicom_port = http_port = 0
+        await closing.enter_async_context(_warming(core.pixels))
         if "work" in roles:
-            await closing.enter_async_context(_work(core))
+            await closing.enter_async_context(_work(core, wire))
         if "web" in roles:
-            http_port = await closing.enter_async_context(_web(core))
+            http_port = await closing.enter_async_context(_web(core, wire))
         if "dimse" in roles:
-            dicom_port = await closing.enter_async_context(_dimse(core))
+            dicom_port = await closing.enter_async_context(_dimse(core, wire))
         yield Server(core=core, roles=roles, dicom_port=dicom_port, http_port=http_port, first_password=first_password)
 
 
 @asynccontextmanager
-async def _work(core: Core) -> AsyncIterator[None]:
-    """What goes on behind the doors."""
-    quiet = QuietWatch(core.database, core.clock, core.settings.archive.quiet_s)
-    await quiet.start()
-    warming = asyncio.create_task(core.pixels.warm())
-    await core.documents.start()
-    lanes = _lanes(core)
-    await lanes.start()
+async def _warming(pixels: PixelPool) -> AsyncIterator[None]:
+    """Start the pixel workers beside everything else, so that no request waits for one."""
+    task = asyncio.create_task(pixels.warm())
     try:
         yield
     finally:
-        warming.cancel()
-        await asyncio.gather(warming, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """What every association of this process shares."""
+
+    certificates: "Certificates"
+    recorder: "Recorder | None"
+    live: "LiveHere"
+
+
+@asynccontextmanager
+async def _wire(core: Core) -> AsyncIterator[Wire]:
+    from filmroom.net.dimse.live import LiveHere
+    from filmroom.net.dimse.recorder import Recorder
+    from filmroom.net.dimse.tls import Certificates
+
+    certificates = Certificates.of(core.settings.dimse)
+    recorder = Recorder(core.recordings, core.clock) if core.settings.recordings.enabled else None
+    if recorder is not None:
+        await recorder.start()
+    here = LiveHere(core.clock)
+    board = LiveBoard(core.database, uuid.uuid4().hex[:8], here.handles)
+    await board.start()
+    try:
+        yield Wire(certificates=certificates, recorder=recorder, live=here)
+    finally:
+        await board.stop()
+        if recorder is not None:
+            await recorder.stop()
+
+
+@asynccontextmanager
+async def _work(core: Core, wire: "Wire") -> AsyncIterator[None]:
+    """What goes on behind the doors."""
+    quiet = QuietWatch(core.database, core.clock, core.settings.archive.quiet_s)
+    await quiet.start()
+    await core.documents.start()
+    lanes = _lanes(core, wire)
+    await lanes.start()
+    hours = core.settings.workflow.notice_retry_hours
+    completeness = CompletenessReader(core.database, core.feed, core.clock, retry_hours=hours)
+    await completeness.start()
+    webhooks = WebhookWork(core.database, core.feed, _webhooks(core), core.clock, name=_process_name())
+    await webhooks.start()
+    upkeep = _upkeep(core, webhooks)
+    await upkeep.start()
+    reclaiming = Worker(
+        core.database, {RECLAIM: _deleting(core).reclaim}, core.clock, name=_process_name(), concurrency=1
+    )
+    await reclaiming.start()
+    try:
+        yield
+    finally:
+        await reclaiming.stop()
+        await upkeep.stop()
+        await webhooks.stop()
+        await completeness.stop()
         await lanes.stop()
         await core.documents.stop()
         await quiet.stop()
 
 
-def _lanes(core: Core) -> Lanes:
+def _deleting(core: Core) -> Deleting:
+    return Deleting(core.database, core.online, core.clock)
+
+
+def _lanes(core: Core, wire: "Wire") -> Lanes:
     """What goes out to other nodes."""
     from filmroom.net.dimse.commit_scu import CommitmentCaller
     from filmroom.net.dimse.limits import ChannelLimits
+    from filmroom.net.dimse.notices import NoticeCaller
     from filmroom.net.dimse.reactor import Reactor
     from filmroom.net.dimse.sender import Sender
 
     settings = core.settings.dimse
     limits = ChannelLimits.of(settings)
     reactor = Reactor.for_timeouts(limits.timeouts_s())
-    sender = Sender(core.retrieve, calling_ae=settings.ae_title, limits=limits, reactor=reactor)
+    wire.live.add_calls(reactor)
+    sender = Sender(
+        core.retrieve,
+        calling_ae=settings.ae_title,
+        limits=limits,
+        reactor=reactor,
+        certificates=wire.certificates,
+        recorder=wire.recorder,
+    )
     caller = CommitmentCaller(
         core.asked_commitments,
         calling_ae=settings.ae_title,
         limits=limits,
         reactor=reactor,
         wait_s=core.settings.delivery.commitment_wait_s,
+        certificates=wire.certificates,
+        recorder=wire.recorder,
     )
     work = SendingWork(core.database, core.retrieve, core.devices, sender, core.asked_commitments, core.clock)
     handlers = {
         SEND: work.send,
         REPORT: core.commitments.reporter(caller),
         ASK: core.asked_commitments.asker(caller),
+        **Notices(
+            core.database,
+            core.devices,
+            NoticeCaller(
+                calling_ae=settings.ae_title,
+                limits=limits,
+                reactor=reactor,
+                certificates=wire.certificates,
+                recorder=wire.recorder,
+            ),
+            core.clock,
+            ae_title=settings.ae_title,
+            new_uid=lambda: new_uid(lambda: uuid.uuid4().int),
+        ).handlers(),
     }
     return Lanes(core.database, core.clock, handlers, name=_process_name())
+
+
+def _webhooks(core: Core) -> Webhooks:
+    """Telling other programs."""
+    from filmroom.net.notify.webhook import WebhookClient, networks
+
+    settings = core.settings.feed
+    try:
+        client = WebhookClient(networks(settings.webhook_networks))
+    except ValueError as error:
+        raise BadSetting(f"feed.webhook_networks: {error}") from error
+    source = core.settings.web.public_url or f"urn:filmroom:{core.settings.dimse.ae_title}"
+    return Webhooks(core.database, client, settings, core.clock, source=source)
+
+
+def _upkeep(core: Core, webhooks: WebhookWork) -> Upkeep:
+    """What is forgotten in time."""
+    settings = core.settings.feed
+    work: dict[str, Callable[[], Awaitable[object]]] = {
+        "facts": lambda: feed.prune(core.database, core.clock.now() - timedelta(days=settings.keep_days)),
+        "idempotency keys": Repeats(core.database, core.clock).prune,
+        "webhook log": lambda: webhooks.prune(settings.webhook_log_days),
+        "finished work": Housekeeping(core.database, core.settings.workflow, core.clock).round,
+    }
+    return Upkeep(work)
 
 
 def _process_name() -> str:
@@ -252,7 +412,9 @@ def _process_name() -> str:
 
 
 @asynccontextmanager
-async def _web(core: Core) -> AsyncIterator[int]:
+async def _web(core: Core, wire: "Wire") -> AsyncIterator[int]:
+    from filmroom.net.dimse.probe import Step, probe
+    from filmroom.net.dimse.scu import Peer
     from filmroom.net.web.app import build_app
     from filmroom.net.web.ports import WebServices
     from filmroom.net.web.server import WebServer
@@ -265,7 +427,32 @@ async def _web(core: Core) -> AsyncIterator[int]:
         await asyncio.to_thread(core.online.space.ask)
         core.online.space.check()
 
+    tail = FeedTail(core.database, core.feed)
+
+    def tested(device: Device) -> AsyncIterator[Step]:
+        to = Peer.of(device, wire.certificates)
+        return probe(to, calling_ae=core.settings.dimse.ae_title, recorder=wire.recorder)
+
     services = WebServices(
+        deleting=_deleting(core),
+        changes=Changes(core.database, tail),
+        work=Work(core.database, core.clock),
+        sending=core.sending,
+        webhooks=_webhooks(core),
+        repeats=Repeats(core.database, core.clock),
+        figures=Figures(core.database, core.online.root, core.clock),
+        tail=tail,
+        workitems=Workitems(core.database, core.clock, retry_hours=core.settings.workflow.notice_retry_hours),
+        subscriptions=Subscriptions(core.database, core.clock, retry_hours=core.settings.workflow.notice_retry_hours),
+        orders=Orders(core.database, core.clock),
+        worklist=Worklist(core.database, core.clock, keep_values=core.settings.workflow.keep_query_values),
+        worklist_debugger=WorklistDebugger(core.database, core.clock),
+        performed=PerformedSteps(core.database, core.clock, retry_hours=core.settings.workflow.notice_retry_hours),
+        availability=Availability(core.database, core.clock),
+        commitments=core.commitments,
+        web_commitments=WebCommitments(
+            core.database, core.settings.delivery, core.clock, ae_title=core.settings.dimse.ae_title
+        ),
         settings=core.settings,
         clock=core.clock,
         accounts=core.accounts,
@@ -279,40 +466,68 @@ async def _web(core: Core) -> AsyncIterator[int]:
         blobs=core.blobs,
         pixels=core.pixels,
         devices=core.devices,
+        local_aes=core.local_aes,
+        callers=core.callers,
+        live=core.live,
         quarantine=core.quarantine,
+        corrections=core.corrections,
+        rules=core.rule_book,
+        recordings=core.recordings,
+        device_test=tested,
         checks={"database": database_answers, "store": store_takes},
     )
     server = WebServer(build_app(services), core.settings.web)
+    await tail.start()
     port = await server.start()
     try:
         yield port
     finally:
         await server.stop()
+        await tail.stop()
 
 
 @asynccontextmanager
-async def _dimse(core: Core) -> AsyncIterator[int]:
+async def _dimse(core: Core, wire: "Wire") -> AsyncIterator[int]:
     # Listeners are imported where they are started: a command that needs none starts faster.
     from filmroom.net.dimse.listener import DimseListener, DimseServices
 
     services = DimseServices(
+        certificates=wire.certificates,
+        recorder=wire.recorder,
+        parts=_parts_of(core),
         ingest=core.ingest,
         query=core.query,
         retrieve=core.retrieve,
         devices=core.devices,
+        local_aes=core.local_aes,
+        callers=core.callers,
         commitments=core.commitments,
         asked_commitments=core.asked_commitments,
-        worklist=Worklist(core.database, core.clock),
-        performed=PerformedSteps(core.database, core.clock),
+        worklist=Worklist(core.database, core.clock, keep_values=core.settings.workflow.keep_query_values),
+        performed=PerformedSteps(core.database, core.clock, retry_hours=core.settings.workflow.notice_retry_hours),
+        workitems=Workitems(core.database, core.clock, retry_hours=core.settings.workflow.notice_retry_hours),
+        subscriptions=Subscriptions(core.database, core.clock, retry_hours=core.settings.workflow.notice_retry_hours),
+        notified=Availability(core.database, core.clock),
     )
     listener = DimseListener(core.settings.dimse, services, clock=core.clock)
     await _listening(listener.start(), "DICOM", core.settings.dimse.host, core.settings.dimse.port)
+    wire.live.add_listener(listener)
     await core.commitments.start(listener.open_lines, name=_process_name())
     try:
         yield listener.port
     finally:
         await core.commitments.stop()
         await listener.stop()
+        await core.callers.stop()
+
+
+def _parts_of(core: Core) -> "Parts":
+    """Retrieval in part (PS3.4 annex Y and Z)."""
+    from filmroom.net.dimse.scp.parts import Parts
+
+    frames = FrameReader(core.retrieve, core.blobs, core.pixels)
+    extraction = FrameExtraction(core.retrieve, frames, core.clock, lambda: new_uid(lambda: uuid.uuid4().int))
+    return Parts(WithoutBulk(core.retrieve), extraction)
 
 
 async def _listening(start: Awaitable[None], what: str, host: str, port: int) -> None:
@@ -355,5 +570,6 @@ def _log_to_stderr(level: str) -> None:
 
 def _rendering() -> list[structlog.typing.Processor]:
     if sys.stderr.isatty():
-        return [structlog.dev.ConsoleRenderer()]
+        # Its own tracebacks show local variables, and patients with them.
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]

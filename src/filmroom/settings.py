@@ -61,6 +61,26 @@ class DimseSettings:
     pdu_timeout_s: float = setting(60.0, help="Seconds a peer may take over one PDU or one message once begun.")
     response_timeout_s: float = setting(60.0, help="Seconds to wait for a peer's answer to a request of ours.")
     connect_timeout_s: float = setting(10.0, help="Seconds to wait for a TCP connection to a peer.")
+    tls_port: int = setting(
+        2762,
+        env="FILMROOM_DICOM_TLS_PORT",
+        help="TCP port of the DICOM listener over TLS; it opens when tls_certificate is set.",
+    )
+    tls_certificate: str = setting(
+        "",
+        env="FILMROOM_DICOM_TLS_CERTIFICATE",
+        help="PEM file of our certificate with its intermediates, for both directions; read again when it changes. "
+        "Empty: no TLS listener.",
+    )
+    tls_key: str = setting(
+        "", env="FILMROOM_DICOM_TLS_KEY", help="PEM file of the certificate's private key, without a passphrase."
+    )
+    tls_ca: str = setting(
+        "", env="FILMROOM_DICOM_TLS_CA", help="PEM file of the certificate authorities that peers are verified against."
+    )
+    tls_client_certificates: str = setting(
+        "none", help="Certificates of callers over TLS: none, wanted (verified when shown) or required."
+    )
     accept_unknown_sop_classes: bool = setting(
         True, help="Accept C-STORE of SOP classes that are not in the tables, private ones included."
     )
@@ -84,6 +104,9 @@ class WebSettings:
     )
     session_hours: float = setting(12.0, help="Hours after which a browser session ends.")
     max_json_bytes: int = setting(1_048_576, help="Largest JSON request body, in bytes.")
+    max_event_streams: int = setting(
+        3000, help="Event streams (SSE) that one process serves at once; one more is refused with 503."
+    )
     max_store_bytes: int = setting(64 * 2**30, help="Largest STOW-RS request body, in bytes.")
     qido_default_limit: int = setting(200, help="Matches that QIDO-RS returns when no limit is asked.")
     qido_max_limit: int = setting(5000, help="Most matches that one QIDO-RS answer holds.")
@@ -146,6 +169,58 @@ class DeliverySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowSettings:
+    """Work items, notices and what is kept of finished work."""
+
+    workitem_days: float = setting(
+        1.0, help="Days a finished work item (UPS) is kept once nobody holds a deletion lock on it."
+    )
+    notice_retry_hours: float = setting(
+        24.0,
+        help="Hours for which an event report, availability notice or forwarded procedure step is tried again.",
+    )
+    commitment_overdue_hours: float = setting(
+        24.0, help="Hours after which a storage commitment request of ours that nobody answered is marked overdue."
+    )
+    keep_query_values: bool = setting(
+        True,
+        help="Keep patient names and identifiers in remembered worklist queries; false keeps that they were asked.",
+    )
+    history_days: float = setting(
+        30.0, help="Days that finished jobs, deliveries, storage commitments and event reports are kept."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedSettings:
+    """The change feed and its webhooks."""
+
+    keep_days: float = setting(
+        90.0, help="Days that facts are kept for /api/v1/changes; reading on from an older place is answered 410."
+    )
+    webhook_networks: str = setting(
+        "",
+        env="FILMROOM_WEBHOOK_NETWORKS",
+        help="Networks that webhooks may reach although they are private, local to the link or this machine: "
+        "addresses with prefix length, separated by commas (10.1.2.0/24,fd00::/8).",
+    )
+    webhook_retry_hours: float = setting(
+        24.0, help="Hours for which an event is offered again to a webhook that is away or answers 5xx, 408 or 429."
+    )
+    webhook_log_days: float = setting(30.0, help="Days that the log of webhook deliveries is kept.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingSettings:
+    """The flight recorder: what was said on each association, without patient data."""
+
+    enabled: bool = setting(True, help="Record every association, both directions.")
+    keep_days: float = setting(14.0, help="Days after which recordings are deleted.")
+    keep_count: int = setting(200_000, help="Most recordings that are kept; the oldest go first.")
+    keep_bytes: int = setting(2**30, help="Most bytes of recordings that are kept; the oldest go first.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything an operator can set."""
 
@@ -164,6 +239,9 @@ class Settings:
     storage: StorageSettings = field(default_factory=StorageSettings)
     archive: ArchiveSettings = field(default_factory=ArchiveSettings)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
+    recordings: RecordingSettings = field(default_factory=RecordingSettings)
+    feed: FeedSettings = field(default_factory=FeedSettings)
+    workflow: WorkflowSettings = field(default_factory=WorkflowSettings)
 
 
 class BadSetting(ValueError):

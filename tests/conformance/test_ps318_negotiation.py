@@ -6,7 +6,7 @@ from filmroom.archive.model import Outcome, Stored
 from filmroom.archive.retrieve import ANY
 from filmroom.dicom.transfersyntax import TRANSFER_SYNTAXES, lookup
 from filmroom.net.web.dicomweb.negotiate import FRAME_TYPES, OLD_NAMES, file_syntaxes, frame_media, frame_syntaxes
-from filmroom.net.web.dicomweb.stow_answer import FAILURE_REASON, report, status_of
+from filmroom.net.web.dicomweb.stow_answer import FAILURE_REASON, Wrong, report, status_of
 from filmroom.wire.http.mediatypes import Choice, choices
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -112,7 +112,7 @@ def test_10_5_3_1_a_warning_makes_it_202():
 @pytest.mark.capability("6.2.4")
 def test_10_5_3_2_what_failed_without_a_name_is_among_the_others():
     nameless = Outcome(Stored.QUARANTINED, comment="not DICOM")
-    found = report([nameless, _outcome(Stored.NEW)], [("1.2", "1.2.9")], "http://x/dicom-web")
+    found = report([nameless, _outcome(Stored.NEW)], [Wrong("1.2", "1.2.9")], "http://x/dicom-web")
     assert found["00081190"]["Value"] == ["http://x/dicom-web/studies/1.2.3.4"]
     assert found["00081198"]["Value"][0]["00081155"]["Value"] == ["1.2.9"]
     assert found["0008119A"]["Value"] == [

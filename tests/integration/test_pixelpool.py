@@ -146,7 +146,7 @@ async def test_transcoding_to_bytes_and_to_a_file(pool: PixelPool, tmp_path: Pat
     assert one == pixels[2].tobytes()
     spans = (await pool.run(pixeltasks.frame_spans, where))["spans"]
     assert spans[1] == [[spans[0][0][0] + pixels[0].nbytes, pixels[0].nbytes]]
-    cine = await pool.run(pixeltasks.render_cine, where, RenderParams(media_type=GIF), 50.0)
+    cine = await pool.run(pixeltasks.render_cine, where, RenderParams(media_type=GIF))
     assert cine[:3] == b"GIF"
 
 

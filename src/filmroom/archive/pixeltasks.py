@@ -11,14 +11,17 @@ from typing import Any
 
 from filmroom.base.errors import NotFound, NotReadable
 from filmroom.dicom.frames import Read
+from filmroom.dicom.pixels_elements import Attributes
 from filmroom.dicom.pixels_encode import encode_frame
 from filmroom.dicom.pixels_object import StoredObject, StoredPixels
-from filmroom.dicom.render import picture, presentation, render
-from filmroom.dicom.render_picture import RenderParams, place, write_gif
+from filmroom.dicom.render import finished, presentation
+from filmroom.dicom.render_picture import Picture, RenderParams, write, write_moving
+from filmroom.dicom.render_staged import staged
+from filmroom.dicom.render_state import softcopy
 from filmroom.dicom.transcode import Rules, can_transcode, transcoded
 
-# A GIF of more frames than this is no preview any more.
-MAX_GIF_FRAMES = 200
+# A moving picture of more frames than this is no preview any more.
+MAX_MOVING_FRAMES = 200
 
 # Headers and frame indexes of the objects asked for last, so that a cine is walked once and not once a frame.
 _KEPT_OBJECTS = 32
@@ -46,22 +49,51 @@ class _Opened:
         return self._pixels
 
 
-def render_frame(where: StoredData, frame: int, params: RenderParams) -> bytes:
-    """One frame, counted from 0, as JPEG, PNG or GIF."""
+def render_frame(where: StoredData, frame: int, params: RenderParams, state: "State | None" = None) -> bytes:
+    """One frame, counted from 0, as JPEG, PNG or GIF; under a presentation state if one is given."""
     opened = _open(where)
-    return render(opened.pixels.decoded(frame), presentation(opened.object.attributes, frame), params)
+    return write(_shown(opened, frame, params, state), params, _profile(opened))
 
 
-def render_cine(where: StoredData, params: RenderParams, frame_ms: float) -> bytes:
-    """All frames, thinned out to MAX_GIF_FRAMES, as a moving GIF."""
+def render_cine(where: StoredData, params: RenderParams, state: "State | None" = None) -> bytes:
+    """All frames, thinned out to MAX_MOVING_FRAMES, as a moving GIF or PNG."""
     opened = _open(where)
     frames = opened.pixels.format.frames
-    stride = -(-frames // MAX_GIF_FRAMES)
-    pictures = (
-        place(picture(opened.pixels.decoded(n), presentation(opened.object.attributes, n), params.window), params)
-        for n in range(0, frames, stride)
-    )
-    return write_gif(pictures, frame_ms * stride)
+    stride = -(-frames // MAX_MOVING_FRAMES)
+    pictures = (_shown(opened, n, params, state) for n in range(0, frames, stride))
+    return write_moving(pictures, params.media_type, frame_ms(opened.object.attributes) * stride)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A presentation state, and the image that it is applied to."""
+
+    where: StoredData
+    sop_uid: str
+
+
+def _shown(opened: "_Opened", frame: int, params: RenderParams, state: State | None) -> Picture:
+    own = presentation(opened.object.attributes, frame)
+    decoded = opened.pixels.decoded(frame)
+    if state is None:
+        return finished(decoded, own, params, _profile(opened))
+    said = softcopy(_open(state.where).object.attributes, state.sop_uid, frame, own)
+    return staged(decoded, own, said, params, _profile(opened))
+
+
+def _profile(opened: "_Opened") -> bytes:
+    """The ICC profile of the image, or of its first optical path."""
+    attributes = opened.object.attributes
+    path = attributes.item(0x00480105)
+    return attributes.raw(0x00282000) or (path.raw(0x00282000) if path is not None else b"")
+
+
+def frame_ms(attributes: Attributes) -> float:
+    """How long a frame of a cine is shown (PS3.3 C.7.6.5); 15 a second where nothing is said."""
+    for tag in (0x00082144, 0x00180040):
+        if (rate := attributes.integer(tag)) > 0:
+            return 1000.0 / rate
+    return next((ms for ms in attributes.numbers(0x00181063) if 0 < ms < 10_000), 1000.0 / 15)
 
 
 def frame_as(where: StoredData, frame: int, transfer_syntax: str, rules: Rules) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from filmroom.archive.query_answers import Answers, Found, Row, Service, full_dataset
+from filmroom.archive.query_answers import Answers, Found, Row, Service, full_dataset, in_zone_of
 from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
 from filmroom.dicom.matching import matches, matches_all
@@ -15,8 +15,9 @@ from filmroom.security.policy import Action, demand
 from filmroom.security.principals import Principal
 
 # Rows of one statement: the first page is what a person looks at, later ones what a program reads to the end. A page
-# is all of an answer that is ever held, about 4 KB a study.
+# is all of an answer that is ever held, about 4 KB a study; images are small, and a series is wanted at once.
 FIRST_PAGE_ROWS = 250
+FIRST_PAGE_IMAGES = 1000
 MAX_PAGE_ROWS = 2000
 
 
@@ -31,7 +32,7 @@ class Query:
     async def find(self, who: Principal, question: Question) -> AsyncIterator[JsonDataset]:
         """Every answer, one after another, however many. No connection is held between pages."""
         left = question.limit
-        offset, after, size = question.offset, question.after, FIRST_PAGE_ROWS
+        offset, after, size = question.offset, question.after, _first_page(question)
         while left is None or left > 0:
             rows = size if left is None else min(size, left)
             page, after = await self.page(who, replace(question, limit=rows, offset=offset, after=after))
@@ -46,18 +47,20 @@ class Query:
         """Up to ``limit`` answers, and the cursor to ask for those after them; None when there are none."""
         demand(who, Action.VIEW)
         answers = Answers(question, self._service)
-        limit = FIRST_PAGE_ROWS if question.limit is None else question.limit
+        limit = _first_page(question) if question.limit is None else question.limit
         made: list[JsonDataset] = []
         after, offset, skip = question.after, question.offset, 0
-        if offset and compiler.compile_count(question).residual:
+        if offset and compiler.compile_count(question, who.view).residual:
             offset, skip = 0, question.offset  # only rows that are really matched count
         while True:
             # One row more than wanted tells whether there is a next page.
             step = min(MAX_PAGE_ROWS, limit - len(made) + skip) if limit else 0
-            compiled = compiler.compile_page(question, step + 1, after=after, offset=offset)
+            compiled = compiler.compile_page(question, step + 1, after=after, offset=offset, view=who.view)
             async with self._db.connection() as connection:
                 rows = await _fetch(connection, compiled)
                 found = await self._load(connection, question.level, rows[:step], answers)
+            if question.timezone is not None:
+                found = [in_zone_of(question, each) for each in found]
             kept = [(row, each) for row, each in zip(rows, found, strict=False) if _kept(each, question, compiled)]
             made += [answers.make(each) for _, each in kept[skip:]]
             skip, offset = max(0, skip - len(kept)), 0
@@ -70,7 +73,7 @@ class Query:
     async def count(self, who: Principal, question: Question) -> int:
         """How many answers there are; ``limit``, ``offset`` and ``after`` do not count."""
         demand(who, Action.VIEW)
-        compiled = compiler.compile_count(question)
+        compiled = compiler.compile_count(question, who.view)
         if not compiled.residual:
             async with self._db.connection() as connection:
                 rows = await _fetch(connection, compiled)
@@ -96,24 +99,21 @@ class Query:
             patients = _by_pk(await self._sql.patients.all(connection, pks=pks))
             counts = await self._counts(connection, pks, answers)
             return [Found(patient=patients[pk], counts=counts.get(pk, {})) for pk in pks if pk in patients]
-        instances: dict[int, Row] = {}
+        series = _by_pk(page)
         if level is Level.IMAGE:
-            instances = _by_pk(await self._sql.instances.all(connection, pks=pks))
-        series_pks = pks if level is Level.SERIES else _distinct(instances.values(), "series_pk")
-        series = _by_pk(await self._sql.series.all(connection, pks=series_pks))
-        study_pks = _distinct(series.values(), "study_pk")
-        studies = _by_pk(await self._sql.studies.all(connection, pks=study_pks))
+            series = _by_pk(await self._sql.series.all(connection, pks=_distinct(page, "series_pk")))
+        studies = _by_pk(await self._sql.studies.all(connection, pks=_distinct(series.values(), "study_pk")))
         patients = {row["patient_pk"]: _patient_of(row) for row in studies.values()}
         counts = await self._counts(connection, list(patients), answers)
         found = []
-        for pk in pks:
+        for row in page:
             # What went away since the page was found is left out.
-            instance = instances.get(pk) if level is Level.IMAGE else {}
-            one_series = series.get(instance["series_pk"] if instance else pk)
-            study = studies.get(one_series["study_pk"]) if one_series else None
-            if instance is None or one_series is None or study is None:
+            one_series = series.get(row["series_pk"]) if level is Level.IMAGE else row
+            study = studies.get(one_series["study_pk"]) if one_series is not None else None
+            if one_series is None or study is None:
                 continue
             patient = study["patient_pk"]
+            instance = row if level is Level.IMAGE else {}
             found.append(Found(patients[patient], study, one_series, instance, counts.get(patient, {})))
         return found
 
@@ -121,6 +121,10 @@ class Query:
         if not answers.wants_patient_counts:
             return {}
         return _by_pk(await self._sql.patient_counts.all(connection, pks=patients))
+
+
+def _first_page(question: Question) -> int:
+    return FIRST_PAGE_IMAGES if question.level is Level.IMAGE else FIRST_PAGE_ROWS
 
 
 async def _fetch(connection: Connection, compiled: Compiled) -> list[Any]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from filmroom.dicom.dictionary import vr_of
 from filmroom.dicom.indextags import PATIENT_TAGS, SERIES_TAGS, STUDY_TAGS
 from filmroom.dicom.question import All, JsonDataset, Level, Path, Question, hex_key, paths_of
+from filmroom.dicom.zones import TIMEZONE, in_zone, moved, zone_of
 from filmroom.index.query_fields import (
     FIELDS,
     ISSUER,
@@ -59,62 +61,122 @@ Wanted = dict[int, "Wanted | None"]
 _Maker = Callable[[Found, Service], Element | None]
 
 
+class _Part(NamedTuple):
+    """How one attribute of an answer is made: by ``maker``, or from the JSON of the row at ``place``."""
+
+    name: str
+    maker: _Maker | None
+    place: int
+    inside: Wanted | None
+
+
+class _Plan(NamedTuple):
+    """What all answers to questions of one form have in common; ``above`` is the same for neighbouring answers."""
+
+    empty: JsonDataset
+    above: tuple[_Part, ...]
+    own: tuple[_Part, ...]
+    counted: bool
+
+
 class Answers:
-    """Makes the answers to one question."""
+    """Makes the answers to one question. Elements that neighbours share are the same objects: encoders may rely on it,
+    and nobody may change them."""
 
     def __init__(self, question: Question, service: Service) -> None:
         self._level = question.level
         self._service = service
         self._all = isinstance(question.returns, All)
-        self._wanted = wanted(question)
-        self._plan: list[tuple[str, _Maker | None, int, Element, Wanted | None]] = [
-            (hex_key(tag), _MADE.get(tag), _place(tag), {"vr": vr_of(tag)}, inside)
-            for tag, inside in sorted(self._wanted.items())
-        ]
+        self._zoned = question.timezone is not None
+        self._plan = _plan(question.level, question.returns, paths_of(question.keys))
+        self._last: tuple[Row, Row, JsonDataset] | None = None
 
     @property
     def wants_patient_counts(self) -> bool:
         """Whether NumberOfPatientRelated... must be counted for it."""
-        return any(tag in self._wanted for tag in PATIENT_COUNTS)
+        return self._plan.counted
 
     def make(self, found: Found) -> JsonDataset:
         """One answer; attributes without a value are there without a value."""
+        answer = self._shared(found).copy()
+        if self._all:
+            answer |= full_dataset(found)
+            self._fill(answer, self._plan.above, found)
+        self._fill(answer, self._plan.own, found)
+        if self._zoned and (zone := found.study.get("attributes", _NOTHING).get(TIMEZONE)) is not None:
+            answer[TIMEZONE] = zone
+        return {name: answer[name] for name in sorted(answer)} if self._all else answer
+
+    def _shared(self, found: Found) -> JsonDataset:
+        """An answer filled in down to the level above; made again when the rows above are others."""
+        parent = found.series if self._level is Level.IMAGE else found.study
+        if self._last is not None and self._last[0] is parent and self._last[1] is found.patient:
+            return self._last[2]
+        made = self._plan.empty.copy()
+        self._fill(made, self._plan.above, found)
+        if self._level in (Level.SERIES, Level.IMAGE):
+            self._last = (parent, found.patient, made)
+        return made
+
+    def _fill(self, answer: JsonDataset, parts: Iterable[_Part], found: Found) -> None:
         rows = (found.patient, found.study, found.series, found.instance)
-        answer: JsonDataset = {}
-        if self._all:
-            for row in rows:
-                answer.update(row.get("attributes") or {})
-        for name, maker, place, empty, inside in self._plan:
-            element = maker(found, self._service) if maker is not None else None
-            if element is None and maker is None and place >= 0:
-                element = (rows[place].get("attributes") or _NOTHING).get(name)
-            if element is not None and inside is not None:
-                element = _only(element, inside)
-            answer[name] = element if element is not None else empty
-        if self._all:
-            return {name: answer[name] for name in sorted(answer)}
-        return answer
+        attributes = [row.get("attributes") or _NOTHING if row else _NOTHING for row in rows]
+        for name, maker, place, inside in parts:
+            element = maker(found, self._service) if maker is not None else attributes[place].get(name)
+            if element is not None:
+                answer[name] = element if inside is None else _only(element, inside)
 
 
-def wanted(question: Question) -> Wanted:
+@lru_cache(maxsize=512)
+def _plan(level: Level, returns: tuple[Path, ...] | All, keys: tuple[Path, ...]) -> _Plan:
+    tags = sorted(wanted(level, returns, keys).items())
+    own: list[_Part] = []
+    above: list[_Part] = []
+    for tag, inside in tags:
+        maker, place = _MADE.get(tag), _place(tag)
+        if maker is None and place < 0:
+            continue
+        at = LEVELS.index(FIELDS[tag].level) if maker is not None else place
+        shared = level in (Level.SERIES, Level.IMAGE) and at < LEVELS.index(level)
+        (above if shared else own).append(_Part(hex_key(tag), maker, place, inside))
+    empty: JsonDataset = {hex_key(tag): {"vr": vr_of(tag)} for tag, _ in tags}
+    return _Plan(empty, tuple(above), tuple(own), any(tag in dict(tags) for tag in PATIENT_COUNTS))
+
+
+def wanted(level: Level, returns: tuple[Path, ...] | All, keys: Sequence[Path]) -> Wanted:
     """The attributes to return: those asked for, those matched, and those that name the entity."""
     tree: Wanted = {}
-    if isinstance(question.returns, All):
-        seen = (tag for tag, field in FIELDS.items() if is_above_or_at(field.level, question.level))
+    if isinstance(returns, All):
+        seen = (tag for tag, field in FIELDS.items() if is_above_or_at(field.level, level))
         tree.update(dict.fromkeys((tag for tag in seen if tag in _MADE and tag not in PATIENT_COUNTS), None))
     else:
-        for path in question.returns:
+        for path in returns:
             _insert(tree, path)
-    paths = paths_of(question.keys)
-    for path in paths:
-        if not any(other[: len(path)] == path and other != path for other in paths):
+    for path in keys:
+        if not any(other[: len(path)] == path and other != path for other in keys):
             _insert(tree, path)
-    for level in LEVELS[LEVELS.index(question.level) :: -1]:
-        if level is not Level.PATIENT or question.level is Level.PATIENT:
-            tree.setdefault(_UNIQUE[level], None)
-    if question.level is not Level.PATIENT:
+    for each in LEVELS[LEVELS.index(level) :: -1]:
+        if each is not Level.PATIENT or level is Level.PATIENT:
+            tree.setdefault(_UNIQUE[each], None)
+    if level is not Level.PATIENT:
         tree.setdefault(RETRIEVE_AE_TITLE, None)
     return tree
+
+
+def in_zone_of(question: Question, found: Found) -> Found:
+    """The rows with their times as the asker's clock shows them, where both zones are known."""
+    study = found.study.get("attributes") or {} if found.study else {}
+    source, target = zone_of(study), question.timezone
+    if target is None or source is None:
+        return found
+    own = in_zone(study, source, target) | {TIMEZONE: {"vr": "SH", "Value": [target]}}
+    series, instance = found.series, found.instance
+    if series.get("attributes"):
+        series = {**series, "attributes": in_zone(series["attributes"], source, target)}
+    if instance:
+        date, time = moved(instance["content_date"], instance["content_time"], source, target)
+        instance = {**instance, "content_date": date, "content_time": time}
+    return found._replace(study={**found.study, "attributes": own}, series=series, instance=instance)
 
 
 def full_dataset(found: Found) -> JsonDataset:
@@ -122,6 +184,10 @@ def full_dataset(found: Found) -> JsonDataset:
     dataset: JsonDataset = {}
     for row in (found.patient, found.study, found.series, found.instance):
         dataset.update(row.get("attributes") or {})
+    if found.instance:
+        for name, column in (("00080023", "content_date"), ("00080033", "content_time")):
+            if (element := _one(vr_of(int(name, 16)), found.instance.get(column))) is not None:
+                dataset[name] = element
     return dataset
 
 

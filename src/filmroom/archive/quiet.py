@@ -1,11 +1,10 @@
-"""When a study has come to rest: a fact once no object has arrived for the configured time.
+"""When a study has come to rest: a fact once no object has arrived for the configured time, or its device's own.
 
 What is still to come to rest stands in the database, so that a restart forgets nothing and several processes may look:
 each study is locked by one of them.
 """
 
 import asyncio
-from datetime import timedelta
 
 import structlog
 
@@ -50,7 +49,7 @@ class QuietWatch:
     async def _sweep_some(self) -> int:
         now = self._clock.now()
         async with self._database.transaction() as tx:
-            rows = await _sql.quiet_studies.all(tx, before=now - timedelta(seconds=self._quiet_s), limit=AT_ONCE)
+            rows = await _sql.quiet_studies.all(tx, now=now, quiet_s=self._quiet_s, limit=AT_ONCE)
             if rows:
                 await _sql.settled.run(tx, pks=[row["pk"] for row in rows])
                 facts = [StudyQuiet(study_uid=row["study_uid"], version=row["version"]) for row in rows]
@@ -58,6 +57,7 @@ class QuietWatch:
         return len(rows)
 
     async def _run(self) -> None:
+        # A device may have a shorter time than all others.
         every_s = min(max(self._quiet_s / 10, LEAST_S), MOST_S)
         while True:
             try:

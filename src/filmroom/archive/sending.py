@@ -158,11 +158,17 @@ class Sending:
         return pk
 
     async def deliveries(
-        self, who: Principal, *, to: str | None = None, state: str | None = None, limit: int = 100
+        self,
+        who: Principal,
+        *,
+        to: str | None = None,
+        state: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
     ) -> list[Delivery]:
-        """Deliveries, newest first."""
+        """Deliveries, newest first, from below number ``before``."""
         demand(who, Action.VIEW)
-        return await self._list(to=to, state=state, limit=limit)
+        return await self._list(to=to, state=state, before=before, limit=limit)
 
     async def get(self, who: Principal, pk: int) -> Delivery:
         """How a delivery stands. Raises NotFound."""
@@ -239,10 +245,18 @@ class Sending:
                 await jobs.hasten(tx, queue_of(ae_title), self._clock.now())
 
     async def _list(
-        self, *, to: str | None = None, state: str | None = None, pk: int | None = None, limit: int = 1
+        self,
+        *,
+        to: str | None = None,
+        state: str | None = None,
+        pk: int | None = None,
+        before: int | None = None,
+        limit: int = 1,
     ) -> list[Delivery]:
         async with self._database.connection() as connection:
-            rows: list[Any] = await _sql.list.all(connection, ae_title=to, state=state, pk=pk, limit=limit)
+            rows: list[Any] = await _sql.list.all(
+                connection, ae_title=to, state=state, pk=pk, before=before, limit=limit
+            )
         return [Delivery(**row) for row in rows]
 
 

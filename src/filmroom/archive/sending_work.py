@@ -165,6 +165,10 @@ class SendingWork:
             trouble = f"no device is registered as {lane.ae_title}"
             await lane.went_away(trouble)
             return trouble
+        if "store" not in device.policy.outgoing:
+            trouble = f"nothing may be sent to {lane.ae_title}"
+            await lane.went_away(trouble)
+            return trouble
         log_book = _LogBook(self, pk, items)
         located = [each.located for each in items]
         pace = lane.pace if lane.bytes_per_s is not None else None

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 import zstandard
 
+from filmroom.archive.corrections_out import edits_of
 from filmroom.archive.pixelpool import PixelPool
 from filmroom.archive.seriesdoc_work import PIXEL_HEADER_BYTES, ROOT, Source, make_document
 from filmroom.base.clock import Clock
@@ -160,7 +161,9 @@ class SeriesDocuments:
     async def _make(self, study: str, series: str, series_pk: int, version: int) -> SeriesDocument:
         async with self._db.connection() as connection:
             rows = await self._sql.headers.all(connection, series_pk=series_pk)
-        sources = [self._source(row) for row in rows]
+            corrected = [row["pk"] for row in rows if row["corrected"]]
+            edits = await edits_of(connection, corrected) if corrected else {}
+        sources = [self._source(row)._replace(edit=edits.get(row["pk"])) for row in rows]
         made = await self._by_worker_or_thread(study, series, sources)
         complete, body = made[:1] == b"\1", made[1:]
         document = self._keep(SeriesDocument(study, series, series_pk, version, body), complete)

@@ -45,6 +45,15 @@ class InstancesDeleted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttributesCorrected(Fact):
+    """Attributes were corrected, patients merged, or that was undone (``action``); these studies look otherwise now."""
+
+    journal_id: int
+    action: str
+    study_uids: tuple[StudyUid, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryEnded(Fact):
     """Everything of a delivery to another node was sent, failed for good, or was called off (``state``)."""
 
@@ -111,3 +120,30 @@ class StepPerformed(Fact):
     status: str
     study_uids: tuple[StudyUid, ...]
     step_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyComplete(Fact):
+    """All of a study is here: it is quiet, or its performed steps or an expected count say so (``reason``)."""
+
+    study_uid: StudyUid
+    version: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkitemChanged(Fact):
+    """A unified procedure step was created, changed or ended; ``events`` number the reports about it."""
+
+    sop_uid: SopUid
+    state: str
+    events: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvailabilityNotified(Fact):
+    """Another node said that objects of a study can be had from it."""
+
+    notice_id: int
+    study_uid: StudyUid
+    source: str

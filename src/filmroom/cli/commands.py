@@ -5,7 +5,24 @@ from typing import Annotated
 import typer
 
 from filmroom import __version__
-from filmroom.cli import data, demo, devices, orders, peers, queues, serve, users, verify
+from filmroom.cli import (
+    associations,
+    corrections,
+    data,
+    demo,
+    devices,
+    doctor,
+    fetch,
+    local_aes,
+    orders,
+    peers,
+    queues,
+    recordings,
+    rules,
+    serve,
+    users,
+    verify,
+)
 
 app = typer.Typer(
     help="Filmroom, a PACS server. `filmroom serve` starts it.",
@@ -17,13 +34,23 @@ app.command()(serve.serve)
 app.command()(demo.demo)
 app.command("import")(data.import_)
 app.add_typer(data.quarantine, name="quarantine")
+app.command()(corrections.correct)
+app.command()(corrections.merge)
+app.add_typer(corrections.journal, name="journal")
+app.add_typer(rules.rule, name="rule")
+app.add_typer(rules.policy, name="store-policy")
 app.command()(verify.verify)
 app.add_typer(users.app, name="user")
 app.add_typer(devices.app, name="device")
+app.add_typer(local_aes.app, name="ae")
+app.add_typer(associations.app, name="associations")
 app.command()(peers.echo)
 app.command()(peers.send)
 app.command()(peers.find)
 app.command()(peers.move)
+app.command()(fetch.get)
+app.add_typer(doctor.app, name="doctor")
+app.add_typer(recordings.app, name="recordings")
 app.command()(queues.push)
 app.add_typer(queues.app, name="queue")
 app.add_typer(orders.app, name="order")

@@ -2,16 +2,22 @@
 
 import ctypes
 import errno
+import fcntl
+import mmap
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from filmroom.base.errors import FilmroomError, NoSpace, Unavailable
+
+# What a write takes; a memory map is one as well.
+Piece: TypeAlias = bytes | memoryview | mmap.mmap
 
 _MAX_BUFFERS = 1024  # IOV_MAX on Linux
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _SYNC_FILE_RANGE_WRITE = 2
+_O_DIRECT: int = getattr(os, "O_DIRECT", 0)
 
 
 class Disk:
@@ -21,7 +27,7 @@ class Disk:
         """A descriptor of a new file; raises FileExistsError when it is there already."""
         return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
 
-    def write(self, fd: int, buffers: Sequence[bytes], offset: int) -> int:
+    def write(self, fd: int, buffers: Sequence[Piece], offset: int) -> int:
         """Write everything at ``offset``; the number of bytes. A failure leaves an unknown part written."""
         total = 0
         for first in range(0, len(buffers), _MAX_BUFFERS):
@@ -40,6 +46,23 @@ class Disk:
             if done == 0:
                 raise OSError(errno.EIO, "nothing was written")
             data, offset = data[done:], offset + done
+
+    def bypass_cache(self, fd: int) -> bool:
+        """Have writes go past the page cache, if the file system can; they must be aligned then (storage.appender)."""
+        if not _O_DIRECT:
+            return False
+        try:
+            fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | _O_DIRECT)
+        except OSError:
+            return False
+        return True
+
+    def use_cache(self, fd: int) -> None:
+        """Take ``bypass_cache`` back."""
+        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~_O_DIRECT)
+
+    def link(self, source: Path, target: Path) -> None:
+        os.link(source, target)
 
     def sync(self, fd: int) -> None:
         """Return once the bytes are on the disk. A failure must never be answered by trying again: the kernel

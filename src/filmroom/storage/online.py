@@ -21,6 +21,7 @@ from filmroom.storage.disk import Disk, as_fault
 from filmroom.storage.model import dated_key
 from filmroom.storage.pack import PackWriter
 from filmroom.storage.space import SpaceWatch
+from filmroom.storage.spare import SUFFIX, Spares, cut_abandoned
 from filmroom.storage.spool import SpoolFile
 
 log = structlog.get_logger()
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 # Says that this folder is the store. When it is missing, another file system is mounted over it, or none at all.
 MARKER = "filmroom.store"
 LOCK = "lock"
+# Room that is made ready ahead of need, at most.
+SPARE_BYTES = 64 * 2**20
 
 
 class StoreNotThere(Unavailable):
@@ -100,12 +103,20 @@ class OnlineStore:
             new_key=lambda: self.new_key("pack", "tar"),
             now_s=lambda: self._clock.now().timestamp(),
             size_bytes=self.settings.pack_size_bytes,
+            spares=Spares(self.disk, self._new_spare, min(self.settings.pack_size_bytes, SPARE_BYTES), self._has_room),
         )
 
     def spool(self) -> SpoolFile:
         """A new file for an object that is arriving. Raises OSError."""
         assert self._own is not None
         return SpoolFile(self.disk, self._own / self._unique())
+
+    def _new_spare(self) -> Path:
+        assert self._own is not None
+        return self._own / f"{self._unique()}{SUFFIX}"
+
+    def _has_room(self, size_bytes: int) -> bool:
+        return self.space.ask() - size_bytes >= self.settings.reserve_bytes
 
     def _take_own_folder(self) -> None:
         own = self._incoming / self._unique()
@@ -118,6 +129,7 @@ class OnlineStore:
         """Objects whose sender never got an answer, of processes that are gone."""
         for folder in self._incoming.iterdir():
             if not _in_use(folder / LOCK):
+                cut_abandoned(list(folder.iterdir()))
                 shutil.rmtree(folder, ignore_errors=True)
                 log.info("leftovers removed", folder=folder.name)
 

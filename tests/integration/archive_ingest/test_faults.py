@@ -4,7 +4,7 @@ import errno
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from filmroom.db.embedded import EmbeddedPostgres
 from filmroom.db.migrate import migrate
 from filmroom.db.pool import Connection, Database
 from filmroom.settings import StorageSettings
-from filmroom.storage.disk import Disk
+from filmroom.storage.disk import Disk, Piece
 
 
 class FailingDisk(Disk):
@@ -43,11 +43,12 @@ class FailingDisk(Disk):
         self._count()
         return super().create(path)
 
-    def write(self, fd: int, buffers: Sequence[bytes], offset: int) -> int:
+    def write(self, fd: int, buffers: Sequence[Piece], offset: int) -> int:
         try:
             self._count()
         except OSError:
             data = b"".join(buffers)
+            self.use_cache(fd)
             os.pwrite(fd, data[: len(data) // 2], offset)
             raise
         return super().write(fd, buffers, offset)
@@ -55,6 +56,10 @@ class FailingDisk(Disk):
     def sync(self, fd: int) -> None:
         self._count()
         super().sync(fd)
+
+    def link(self, source: Path, target: Path) -> None:
+        self._count()
+        super().link(source, target)
 
     def rename(self, source: Path, target: Path) -> None:
         self._count()
@@ -74,11 +79,21 @@ class FailingDatabase(Database):
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
+        async with self._failing(super().connection()) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[Connection]:
+        async with self._failing(super().kept()) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _failing(self, real: AbstractAsyncContextManager[Connection]) -> AsyncIterator[Connection]:
         self.uses += 1
         failing = self.uses == self.fail_at
         if failing and not self.late:
             raise Unavailable("lost before")
-        async with super().connection() as connection:
+        async with real as connection:
             yield connection
         if failing:
             raise Unavailable("lost after")
@@ -145,6 +160,8 @@ async def test_every_use_of_the_database_fails_once(
             lossy.fail_at = 0
             await check(rig, sent, results)
     assert fail_at > 3
+    for connection in lossy._kept:  # the pool is the fixture's
+        await lossy._let_go(connection)
 
 
 @pytest.fixture

@@ -79,7 +79,8 @@ async def test_the_same_uid_with_other_content_is_a_conflict(served: Served) -> 
     ("content", "media", "status"),
     [
         (b"x", "text/plain", 415),
-        (b"x", 'multipart/related; type="application/dicom+json"; boundary=b', 415),
+        (b"x", 'multipart/related; type="application/dicom+json"; boundary=b', 400),
+        (b"x", 'multipart/related; type="image/jpeg"; boundary=b', 415),
         (b"x", 'multipart/related; type="application/dicom"', 400),
         (b"x", "", 415),
         (b"--b\r\n\r\nunended", "multipart/related; type=application/dicom; boundary=b", 400),

@@ -109,9 +109,10 @@ def test_negotiated_multiple_values_must_all_be_there() -> None:
 
 def test_level_and_control_attributes_are_not_matched() -> None:
     identifier = asked(DESCRIPTION) | {"00080005": {"vr": "CS"}, "00080201": {"vr": "SH", "Value": ["+0800"]}}
-    question = question_from_dataset(identifier)
+    question = question_from_dataset(identifier, zoned=True)
     assert question.level is Level.STUDY
     assert question.timezone == "+0800"
+    assert question_from_dataset(identifier).timezone is None
     assert [key.path for key in question.keys] == [(DESCRIPTION,)]
 
 

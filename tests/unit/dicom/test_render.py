@@ -15,9 +15,10 @@ from tests.fixtures import phantom
 
 from filmroom.base.errors import NotReadable, RemoteFault, Unsupported
 from filmroom.dicom.pixels_object import StoredObject
-from filmroom.dicom.render import Presentation, picture, presentation, render_object, window_parameter
+from filmroom.dicom.render import Presentation, picture, presentation, render_object
 from filmroom.dicom.render_luts import Shape, Window, expand_segments
-from filmroom.dicom.render_picture import GIF, JPEG, PNG, RenderParams, Viewport, thumbnail, viewport_parameter
+from filmroom.dicom.render_params import viewport_parameter, window_parameter
+from filmroom.dicom.render_picture import GIF, JPEG, PNG, RenderParams, Viewport, thumbnail
 
 pytestmark = pytest.mark.capability("6.2.2")
 

@@ -56,7 +56,7 @@ def test_extended_negotiation_grants_what_both_have() -> None:
         offer = offered(sop_class)
         assert offer is not None
         assert offer.extended is not None
-        assert offer.extended(b"\x01\x01\x01\x01\x01") == b"\x01\x01\x01\x00\x00"
+        assert offer.extended(b"\x01\x01\x01\x01\x01") == b"\x01\x01\x01\x01\x00"
         assert offer.extended(b"\x01") == b"\x01"
         assert offer.extended(b"") == b"\x00"
 

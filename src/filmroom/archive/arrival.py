@@ -1,0 +1,66 @@
+"""An object that has arrived whole, on its way through filing."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from filmroom.archive.model import MAX_COMMENT_CHARACTERS, Outcome, Stored
+from filmroom.dicom.attributes import QuickKeys
+from filmroom.dicom.headertap import Header
+from filmroom.index.store import Known
+from filmroom.storage.model import BlobRange
+from filmroom.storage.spool import SpoolFile
+
+
+@dataclass(slots=True, eq=False)
+class Arrival:
+    """Its bytes are ``head`` and ``parts``, or in ``spool`` when it was too large to hold.
+
+    ``place`` and ``digest`` (SHA-256 of the data set) come about on the way.
+    """
+
+    door: str
+    source: str
+    sop_class: str
+    sop_uid: str
+    transfer_syntax: str
+    header: Header
+    keys: QuickKeys
+    head: bytes
+    parts: Sequence[bytes]
+    size_bytes: int
+    answer: asyncio.Future[Outcome]
+    spool: SpoolFile | None = None
+    digest: bytes = b""
+    place: BlobRange | None = None
+    warnings: tuple[str, ...] = ()
+    suspect: bool = False  # the same UID was on its way already
+    replaces: Known | None = None  # the index has it, its bytes are lost
+    since: float = 0.0  # loop time at which it came to the desk
+
+    def outcome(self, result: Stored, comment: str = "") -> Outcome:
+        keys = self.keys
+        comment = comment[:MAX_COMMENT_CHARACTERS]
+        return Outcome(result, self.sop_class, self.sop_uid, keys.study_uid, keys.series_uid, comment, self.warnings)
+
+    def settle(self, result: Stored, comment: str = "") -> None:
+        """Answer, if somebody still waits."""
+        if not self.answer.done():
+            self.answer.set_result(self.outcome(result, comment))
+
+    def make_digest(self) -> None:
+        """Fill ``digest``; blocks."""
+        if self.digest:
+            return
+        if self.spool is not None:
+            self.digest = self.spool.digest()
+            return
+        digest = hashlib.sha256()
+        for part in self.parts:
+            digest.update(part)
+        self.digest = digest.digest()
+
+    def blob_digest(self) -> bytes:
+        """SHA-256 over the digests of file header and data set (see table ``location``)."""
+        return hashlib.sha256(hashlib.sha256(self.head).digest() + self.digest).digest()
