@@ -24,8 +24,8 @@ _sql = load("filmroom.db", "feed.sql")
 CHANNEL = "filmroom_feed"
 # How long a reader waits before it looks anyway, should a notice have been lost.
 LOOK_ANYWAY_S = 1.0
-# Notices of a busy writer are gathered for this long: hundreds of batches a second need no notice each.
-GATHER_S = 0.03
+# Notices of a busy writer are gathered for this long: hundreds of batches a second need no look each.
+GATHER_S = 0.1
 # Rows of one transaction of forgetting: short enough to be in nobody's way.
 PRUNE_AT_ONCE = 5000
 
@@ -149,17 +149,25 @@ class FeedWatch:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._news = asyncio.Event()
+        self._stale = asyncio.Event()
+        self._fresh = asyncio.Event()
         self._unsent = asyncio.Event()
+        self._latest = -1
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._tell())]
+        self._tasks = [asyncio.create_task(each) for each in (self._listen(), self._tell(), self._look())]
 
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    @property
+    def latest(self) -> int:
+        """The newest number seen, -1 before the first look."""
+        return self._latest
 
     def appended(self) -> None:
         """Facts were committed by this process without a notice of their own (the ingest path): send one soon."""
@@ -167,21 +175,34 @@ class FeedWatch:
 
     async def wait(self, after: int, timeout_s: float) -> bool:
         """Whether facts after number ``after`` have come within the time."""
+        if not self._tasks:  # nobody looks for us
+            await self._read_head()
         deadline = asyncio.get_running_loop().time() + timeout_s
-        while True:
-            news = self._news
-            with contextlib.suppress(Unavailable):
-                if await head(self._database) > after:
-                    return True
+        while self._latest <= after:
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 return False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), min(left, LOOK_ANYWAY_S))
+                await asyncio.wait_for(self._fresh.wait(), left)
+        return True
 
     def _notice(self, *_: object) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+        self._stale.set()
+
+    async def _look(self) -> None:
+        """Read the head once for all who wait, not oftener than GATHER_S."""
+        while True:
+            await self._read_head()
+            await asyncio.sleep(GATHER_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stale.wait(), LOOK_ANYWAY_S)
+            self._stale.clear()
+
+    async def _read_head(self) -> None:
+        with contextlib.suppress(Unavailable):
+            self._latest = await head(self._database)
+            fresh, self._fresh = self._fresh, asyncio.Event()
+            fresh.set()
 
     async def _listen(self) -> None:
         while True:

@@ -74,7 +74,7 @@ class FeedTail:
                 await asyncio.sleep(feed.LOOK_ANYWAY_S)
 
     async def _take(self) -> None:
-        upto = await feed.head(self._database)
+        upto = self._watch.latest
         while self.last < upto:
             async with self._database.connection() as connection:
                 found = await feed.records(connection, self.last, upto, limit=READ_AT_ONCE)

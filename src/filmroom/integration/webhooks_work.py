@@ -21,6 +21,8 @@ log = structlog.get_logger()
 AT_ONCE = 200
 # Events that may wait for one subscription. Beyond it the feed itself is the queue: the place in it stands still.
 MAX_WAITING = 1000
+# Facts of a burst are spread together.
+TOGETHER_S = 0.2
 LOOK_S = 5.0
 # Subscriptions served at once; each has one event under way.
 CONCURRENCY = 4
@@ -102,6 +104,7 @@ class WebhookWork:
                 seen = await feed.head(self._database)
                 await self.spread()
                 await self._watch.wait(seen, LOOK_S)
+                await asyncio.sleep(TOGETHER_S)
             except FilmroomError as fault:
                 log.warning("webhooks not looked after", reason=str(fault))
                 await asyncio.sleep(LOOK_S)

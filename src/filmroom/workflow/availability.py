@@ -98,6 +98,10 @@ class _Step:
     told: bool
 
 
+# What arrives within this is looked at together: a study in arrival is judged once a second, not once an object.
+TOGETHER_S = 1.0
+
+
 class CompletenessReader:
     """Follows the feed and says which studies are complete."""
 
@@ -157,7 +161,7 @@ class CompletenessReader:
             except Exception:
                 log.exception("completeness not looked at")
                 await asyncio.sleep(WAIT_S)
-            await asyncio.sleep(0.1)  # what arrives meanwhile is looked at together
+            await asyncio.sleep(TOGETHER_S)
 
 
 def _studies(fact: Fact) -> Iterable[str]:

@@ -81,7 +81,7 @@ async def served(database: Database, tmp_path: Path) -> AsyncIterator[Served]:
         (View(max_age_days=1), False),
         (View(show_rejected=True), True),
     ],
-    ids=str,
+    ids=["all", "ct-sr", "xa", "station", "department", "old", "young", "rejected"],
 )
 @pytest.mark.capability("1.0.2")
 async def test_a_view_narrows_what_is_found_at_every_level_and_retrieved(
