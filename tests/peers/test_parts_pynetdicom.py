@@ -13,7 +13,7 @@ from bench.servers import Filmroom, Server, free_port
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, build_context, build_role, evt
-from tests.fixtures.corpus import Sample, distinct_samples
+from tests.fixtures.corpus import Sample, fresh_samples
 
 FRAME_GET = "1.2.840.10008.5.1.4.1.2.4.3"
 FRAME_MOVE = "1.2.840.10008.5.1.4.1.2.4.2"
@@ -25,7 +25,7 @@ PLAIN = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
 @pytest.fixture(scope="module")
 def multiframes(archive: Server, tmp_path_factory: pytest.TempPathFactory) -> Sequence[Sample]:
     """Multi-frame samples of the corpus, native and compressed, sent to the archive."""
-    chosen = [each for each in distinct_samples() if each.name in MULTIFRAMES]
+    chosen = [each for each in fresh_samples() if each.name in MULTIFRAMES]
     assert len(chosen) == len(MULTIFRAMES)
     store(archive, chosen, tmp_path_factory.mktemp("multiframes"))
     return chosen
@@ -183,7 +183,7 @@ def test_frames_are_moved_to_another_node(filmroom: Filmroom, multiframes: Seque
 @pytest.mark.capability("1.4.1")
 def test_z13_bulk_data_is_left_out(filmroom: Filmroom, tmp_path: Path) -> None:
     chosen = [
-        each for each in distinct_samples() if each.part10 and each.name.startswith(("CT_small", "anonymous_ecg"))
+        each for each in fresh_samples() if each.part10 and each.name.startswith(("CT_small", "anonymous_ecg"))
     ]
     assert len(chosen) >= 1
     store(filmroom, chosen, tmp_path)
