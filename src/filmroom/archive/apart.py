@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from filmroom.archive.arrival import Arrival
+from filmroom.archive.duplicates import Copy, Duplicate, Replacing, decide
+from filmroom.archive.identity import REFUSAL_STATUS, Refusal
 from filmroom.archive.model import Stored
 from filmroom.archive.ports import Quarantining
 from filmroom.archive.rows import Rows
@@ -45,8 +47,8 @@ class Apart:
             found = known[arrival.sop_uid]
             if found.state != "visible":
                 await self.end(arrival, "refused")
-            elif found.digest != arrival.digest:
-                await self.end(arrival, "conflict")
+            elif found.digest != arrival.digest or _always_replaces(arrival):
+                await self._decide(arrival, found, rest)
             elif present:
                 await self.end(arrival, "already")
             else:
@@ -54,6 +56,37 @@ class Apart:
                 arrival.replaces = found
                 rest.append(arrival)
         return rest
+
+    async def decide_late(self, arrival: Arrival) -> None:
+        """An object that is written already and turned out to have a known UID: it has its answer now, or is marked
+        to supersede what is here."""
+        known = await self._rows.known([arrival.sop_uid])
+        if arrival.sop_uid in known:
+            await self._decide(arrival, known[arrival.sop_uid], [])
+        else:
+            await self.end(arrival, "conflict")
+
+    async def _decide(self, arrival: Arrival, found: Known, rest: list[Arrival]) -> None:
+        """Another object under a UID that is here: what the policy of its sender says."""
+        decision = arrival.decision
+        copy = await self._rows.copy_here(arrival.sop_uid) if decision is not None else None
+        if decision is None or copy is None:
+            await self.end(arrival, "conflict")
+            return
+        coming = Copy(arrival.keys.study_uid, arrival.keys.series_uid, arrival.source, arrival.digest)
+        decided = decide(copy, coming, decision.policy.duplicates)
+        match decided.what:
+            case Duplicate.REPLACE if (copy.study_uid, copy.series_uid) == (coming.study_uid, coming.series_uid):
+                arrival.replaces, arrival.supersedes = found, decided.reason
+                rest.append(arrival)
+            case Duplicate.ALREADY | Duplicate.IGNORE:
+                log.info("another object under a known UID is not kept", reason=decided.reason)
+                await self.end(arrival, "already")
+            case Duplicate.REJECT:
+                await self._drop(arrival)
+                arrival.settle(Stored.REFUSED, decided.reason, REFUSAL_STATUS[Refusal.DUPLICATE_ELSEWHERE])
+            case _:
+                await self.end(arrival, "conflict", decided.reason)
 
     def _examine(self, again: Sequence[Arrival], known: dict[str, Known]) -> list[bool]:
         present = []
@@ -81,9 +114,18 @@ class Apart:
             )
             arrival.settle(result, comment)
             return
-        if arrival.spool is not None:
-            await asyncio.to_thread(arrival.spool.discard)
+        await self._drop(arrival)
         if kind == "already":
             arrival.settle(Stored.ALREADY)
         else:
             arrival.settle(Stored.REFUSED, "the study or object is withdrawn or being deleted")
+
+    @staticmethod
+    async def _drop(arrival: Arrival) -> None:
+        if arrival.spool is not None:
+            await asyncio.to_thread(arrival.spool.discard)
+
+
+def _always_replaces(arrival: Arrival) -> bool:
+    decision = arrival.decision
+    return decision is not None and decision.policy.duplicates.replacing is Replacing.ALWAYS

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from filmroom.archive.model import MAX_COMMENT_CHARACTERS, Outcome, Stored
+from filmroom.archive.rules import Decision
 from filmroom.dicom.attributes import QuickKeys
 from filmroom.dicom.headertap import Header
 from filmroom.index.store import Known
@@ -37,17 +38,25 @@ class Arrival:
     warnings: tuple[str, ...] = ()
     suspect: bool = False  # the same UID was on its way already
     replaces: Known | None = None  # the index has it, its bytes are lost
+    decision: Decision | None = None  # what the rules of storing say of it, where there are any
+    supersedes: str = ""  # why it takes the place of ``replaces``, whose bytes are not lost
     since: float = 0.0  # loop time at which it came to the desk
 
-    def outcome(self, result: Stored, comment: str = "") -> Outcome:
+    @property
+    def coerced(self) -> bool:
+        """Whether something was decided that is kept beside the object."""
+        return self.decision is not None and self.decision.edit is not None
+
+    def outcome(self, result: Stored, comment: str = "", status: int = 0) -> Outcome:
         keys = self.keys
         comment = comment[:MAX_COMMENT_CHARACTERS]
-        return Outcome(result, self.sop_class, self.sop_uid, keys.study_uid, keys.series_uid, comment, self.warnings)
+        uids = (self.sop_class, self.sop_uid, keys.study_uid, keys.series_uid)
+        return Outcome(result, *uids, comment, self.warnings, status)
 
-    def settle(self, result: Stored, comment: str = "") -> None:
+    def settle(self, result: Stored, comment: str = "", status: int = 0) -> None:
         """Answer, if somebody still waits."""
         if not self.answer.done():
-            self.answer.set_result(self.outcome(result, comment))
+            self.answer.set_result(self.outcome(result, comment, status))
 
     def make_digest(self) -> None:
         """Fill ``digest``; blocks."""

@@ -48,6 +48,12 @@ async def study_patient(connection: Connection, study_uid: str) -> StudyPatient 
     return StudyPatient(own, merged, row["attributes"])
 
 
+async def patient_of(tx: Connection, study_uid: str, identifier: tuple[str, str]) -> int | None:
+    """The key of a study's patient, when the identifier (value and issuer) is one of theirs."""
+    pk: int | None = await _sql.patient_of.value(tx, study_uid=study_uid, value=identifier[0], issuer=identifier[1])
+    return pk
+
+
 async def supersede(tx: Connection, pk: int, new: Version, *, reason: str, at: datetime, kept_days: int) -> int:
     """Put ``new`` in the place of object ``pk`` of the same series; the number of the version that was kept.
 

@@ -19,6 +19,7 @@ from filmroom.archive.arrival import Arrival
 from filmroom.archive.model import Outcome, Stored
 from filmroom.archive.ports import Quarantining
 from filmroom.archive.rows import Rows
+from filmroom.archive.rules import Admission
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError, NoSpace, Unavailable
 from filmroom.db.feed import FeedWatch
@@ -55,12 +56,13 @@ class Desk:
         quarantine: Quarantining,
         feed: FeedWatch,
         clock: Clock,
+        rules: Admission | None = None,
         *,
         answer_within_s: float = ANSWER_WITHIN_S,
     ) -> None:
         self._database = database
         self._online = online
-        self._rows = Rows(database, feed, clock)
+        self._rows = Rows(database, feed, clock, rules)
         self._apart = Apart(self._rows, blobs, quarantine)
         self._loop = asyncio.get_running_loop()
         self._packs = online.pack_writer()
@@ -288,7 +290,12 @@ class Desk:
                 for arrival in new:
                     await self._index_batch([arrival])
         for arrival in batch:
-            if arrival.replaces is not None:
+            if arrival.replaces is None or arrival.answer.done():
+                continue
+            if arrival.supersedes:
+                await self._rows.supersede(arrival, arrival.replaces)
+                arrival.settle(Stored.NEW)
+            else:
                 await self._rows.replace(arrival, arrival.replaces)
                 arrival.settle(Stored.ALREADY, "its lost bytes were restored")
 
@@ -298,4 +305,13 @@ class Desk:
             if place not in exceptions:
                 arrival.settle(Stored.NEW)  # before anything else can go wrong: it is durable
         for place, kind in exceptions.items():
-            await self._apart.end(batch[place], kind)
+            await self._except(batch[place], kind)
+        if self._rows.to_take_over:
+            self._run(self._rows.take_over())
+
+    async def _except(self, arrival: Arrival, kind: str) -> None:
+        """An object that turned out not to be new when its bytes were written already."""
+        if kind != "conflict" or arrival.decision is None:
+            await self._apart.end(arrival, kind)
+        else:
+            await self._apart.decide_late(arrival)

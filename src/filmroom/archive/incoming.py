@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from filmroom.archive.arrival import Arrival
 from filmroom.archive.body import Body, Budget
 from filmroom.archive.filing import Desk
+from filmroom.archive.identity import REFUSAL_STATUS
 from filmroom.archive.model import MAX_COMMENT_CHARACTERS, Outcome, Stored
 from filmroom.archive.ports import Quarantining
+from filmroom.archive.rules import Admission, Coming, Decision
 from filmroom.base.errors import FilmroomError, NoSpace, NotReadable, RemoteFault
 from filmroom.dicom.attributes import QuickKeys, quick_keys
 from filmroom.dicom.headertap import Header, HeaderTap
@@ -23,6 +25,7 @@ class House:
     desk: Desk
     quarantine: Quarantining
     budget: Budget
+    rules: Admission | None = None
 
 
 class Incoming:
@@ -30,9 +33,12 @@ class Incoming:
 
     __slots__ = (
         "_body",
+        "_called",
+        "_decision",
         "_door",
         "_fault",
         "_head",
+        "_host",
         "_house",
         "_meta",
         "_odd_head",
@@ -46,11 +52,23 @@ class Incoming:
     )
 
     def __init__(
-        self, house: House, door: str, source: str, transfer_syntax: str | None, sop_class: str, sop_uid: str
+        self,
+        house: House,
+        door: str,
+        source: str,
+        transfer_syntax: str | None,
+        sop_class: str,
+        sop_uid: str,
+        *,
+        called: str = "",
+        host: str = "",
     ) -> None:
         self._house = house
         self._door = door
         self._source = source
+        self._called = called
+        self._host = host
+        self._decision: Decision | None = None
         self._sop_class = sop_class
         self._sop_uid = sop_uid
         self._prefix: bytearray | None = bytearray() if transfer_syntax is None else None
@@ -58,7 +76,7 @@ class Incoming:
         self._head = b""
         self._odd_head = b""  # what came before the data set and will not do as file header
         self._syntax = transfer_syntax or ""
-        self._tap: HeaderTap | None = HeaderTap(transfer_syntax) if transfer_syntax is not None else None
+        self._tap: HeaderTap | None = self._new_tap(transfer_syntax) if transfer_syntax is not None else None
         self._reading = transfer_syntax is not None
         self._fault: RemoteFault | None = None
         self._body = Body(house.online, house.budget, self._known_head)
@@ -112,13 +130,17 @@ class Incoming:
         self._prefix = None
         self._meta = meta
         self._syntax = meta.transfer_syntax
-        self._tap, self._reading = HeaderTap(meta.transfer_syntax), True
+        self._tap, self._reading = self._new_tap(meta.transfer_syntax), True
         if meta.had_meta and not meta.guessed:
             self._head = _kept_head(meta, prefix)
         else:
             self._odd_head = prefix[: meta.dataset_offset]
         if len(prefix) > meta.dataset_offset:
             self._take(prefix[meta.dataset_offset :])
+
+    def _new_tap(self, transfer_syntax: str) -> HeaderTap:
+        rules = self._house.rules
+        return HeaderTap(transfer_syntax, rules.wanted if rules is not None and rules.active else None)
 
     def _take(self, data: bytes) -> None:
         if self._reading:
@@ -148,6 +170,8 @@ class Incoming:
             return await self._set_aside(unfit.reason, str(unfit))
         except RemoteFault as fault:
             return await self._set_aside("not-readable", str(fault))
+        if self._decision is not None and (refused := await self._judge(self._decision, keys)):
+            return refused
         if not self._head:
             self._head = write_meta(self._sop_class, self._sop_uid, self._syntax, self._source_ae())
             await body.put_in_front(self._head)
@@ -165,6 +189,7 @@ class Incoming:
             answer=asyncio.get_running_loop().create_future(),
             spool=body.spool,
             warnings=("the pixel data ends early",) if header.truncated else (),
+            decision=self._decision,
         )
         return await self._house.desk.file(arrival)
 
@@ -172,12 +197,33 @@ class Incoming:
         if self._fault is not None:
             raise self._fault
         assert self._tap is not None
-        header = self._tap.finish(self._body.size_bytes)
+        header = self._decided(self._tap.finish(self._body.size_bytes))
         keys = quick_keys(header)
         if self._meta is None and self._sop_uid not in ("", keys.sop_uid):
             raise _Unfit("uid-differs", "the data set is of another object than the message says")
         self._sop_uid, self._sop_class = keys.sop_uid, keys.sop_class
         return header, keys
+
+    def _decided(self, header: Header) -> Header:
+        """The header as the index is to see it: as it came, or as the rules make it."""
+        rules = self._house.rules
+        if rules is None or not rules.active:
+            return header
+        coming = Coming(header=header, calling=self._source, called=self._called, host=self._host, door=self._door)
+        self._decision = rules.decide(coming)
+        return self._decision.header
+
+    async def _judge(self, decision: Decision, keys: QuickKeys) -> Outcome | None:
+        """The answer to an object that is not wanted; nothing of it stays. None: it may be filed."""
+        if decision.refusal is None:
+            assert self._house.rules is not None
+            decision = await self._house.rules.examine(decision, keys)
+        if decision.refusal is None:
+            return None
+        await self._body.discard()
+        uids = (self._sop_class, self._sop_uid, keys.study_uid, keys.series_uid)
+        comment = decision.reason[:MAX_COMMENT_CHARACTERS]
+        return Outcome(Stored.REFUSED, *uids, comment, status=REFUSAL_STATUS[decision.refusal])
 
     async def _set_aside(self, reason: str, detail: str) -> Outcome:
         """To quarantine."""

@@ -10,6 +10,7 @@ from filmroom.archive.body import Budget
 from filmroom.archive.filing import Desk
 from filmroom.archive.incoming import House, Incoming
 from filmroom.archive.quarantine import Quarantine
+from filmroom.archive.rules import Admission
 from filmroom.base.clock import Clock
 from filmroom.db.feed import FeedWatch
 from filmroom.db.pool import Database
@@ -34,11 +35,12 @@ class Ingest:
         feed: FeedWatch,
         settings: StorageSettings,
         clock: Clock,
+        rules: Admission | None = None,
     ) -> None:
         self._database = database
         self._online = online
-        self.desk = Desk(database, online, blobs, quarantine, feed, clock)
-        self._house = House(online, self.desk, quarantine, Budget(settings))
+        self.desk = Desk(database, online, blobs, quarantine, feed, clock, rules)
+        self._house = House(online, self.desk, quarantine, Budget(settings), rules)
 
     @property
     def held_bytes(self) -> int:
@@ -66,12 +68,16 @@ class Ingest:
         sop_class: str = "",
         sop_uid: str = "",
         part10: bool,
+        called: str = "",
+        host: str = "",
     ) -> Incoming:
         """An object begins to arrive by ``door`` (dimse, stow, import): a file when ``part10``, or else a bare data
-        set in ``transfer_syntax`` whose UIDs the message has named.
+        set in ``transfer_syntax`` whose UIDs the message has named. ``called`` is the AE title that was called,
+        ``host`` the sender's address: rules of storing may ask for them.
 
         Raises Forbidden, NoSpace or Unavailable.
         """
         demand(who, Action.STORE)
         self._online.space.check()
-        return Incoming(self._house, door, source, None if part10 else transfer_syntax or "", sop_class, sop_uid)
+        syntax = None if part10 else transfer_syntax or ""
+        return Incoming(self._house, door, source, syntax, sop_class, sop_uid, called=called, host=host)

@@ -31,6 +31,7 @@ class Outcome:
     series_uid: str = ""
     comment: str = ""
     warnings: tuple[str, ...] = ()
+    status: int = 0  # of a C-STORE, where a rule refused the object; else 0
 
     @property
     def safe(self) -> bool:

@@ -11,10 +11,18 @@ from typing import Any
 
 import structlog
 
+from filmroom.archive import duplicates_store
 from filmroom.archive.arrival import Arrival
+from filmroom.archive.corrections_model import Target
+from filmroom.archive.duplicates import Copy
+from filmroom.archive.rules import Admission
+from filmroom.archive.rules_update import UpdatePolicy
+from filmroom.archive.rules_update_store import take_over
 from filmroom.base.clock import Clock
-from filmroom.base.errors import Unavailable
-from filmroom.base.ids import SeriesUid, StudyUid
+from filmroom.base.errors import FilmroomError, Unavailable
+from filmroom.base.facts import InstancesStored
+from filmroom.base.ids import SeriesUid, SopUid, StudyUid
+from filmroom.db import feed
 from filmroom.db.feed import FeedWatch
 from filmroom.db.pool import Database
 from filmroom.dicom.attributes import full_record
@@ -40,11 +48,15 @@ class _Series:
 class Rows:
     """Writes batches into the index. Raises Unavailable, NoSpace or index.NotIndexable; then nothing was written."""
 
-    def __init__(self, database: Database, feed: FeedWatch, clock: Clock) -> None:
+    def __init__(self, database: Database, watch: FeedWatch, clock: Clock, rules: Admission | None = None) -> None:
         self._database = database
-        self._feed = feed
+        self._feed = watch
         self._clock = clock
+        self._rules = rules
         self._series: OrderedDict[bytes, _Series] = OrderedDict()
+        self._taking_over = False
+        # Series of which an object said something that was not heard before, each with that object.
+        self.to_take_over: dict[tuple[StudyUid, SeriesUid], Arrival] = {}
 
     async def file(self, batch: Sequence[Arrival]) -> dict[int, str]:
         """Write the rows of ``batch``. By place (from 0) those that are not new, and why: 'already', 'conflict' or
@@ -70,6 +82,72 @@ class Rows:
             where = index.Place(place.store, place.key, place.start, place.size_bytes)
             await index.replace_bytes(tx, known.pk, where, arrival.blob_digest(), len(arrival.head))
 
+    async def copy_here(self, sop_uid: str) -> Copy | None:
+        """What the index has of an object, for a decision about another under its UID."""
+        async with self._database.connection() as connection:
+            found = await duplicates_store.here(connection, [sop_uid])
+        return found[sop_uid][1] if sop_uid in found else None
+
+    async def supersede(self, arrival: Arrival, known: Known) -> None:
+        """The object takes the place of the one that is here, which stays as an older version."""
+        place, decision = arrival.place, arrival.decision
+        assert place is not None
+        assert decision is not None
+        version = duplicates_store.Version(
+            sop_class=arrival.sop_class,
+            transfer_syntax=arrival.transfer_syntax,
+            dataset_offset=len(arrival.head),
+            header_bytes=arrival.header.header_bytes,
+            digest=arrival.digest,
+            blob_digest=arrival.blob_digest(),
+            source=arrival.source,
+            where=place,
+        )
+        at, keys = self._clock.now(), arrival.keys
+        stored = InstancesStored(
+            study_uid=keys.study_uid,
+            series_uid=keys.series_uid,
+            sop_uids=(SopUid(arrival.sop_uid),),
+            source=arrival.source,
+        )
+        async with self._database.transaction() as tx:
+            kept_days = decision.policy.duplicates.kept_days
+            await duplicates_store.supersede(
+                tx, known.pk, version, reason=arrival.supersedes, at=at, kept_days=kept_days
+            )
+            if self._rules is not None:
+                await self._rules.record(tx, at, [(arrival.sop_uid, decision)])
+            await feed.append(tx, [stored], at)
+
+    async def take_over(self) -> None:
+        """What objects say of patients, studies and series that were here before them, as their policies allow.
+
+        Nobody waits for it, and no promise hangs on it: what fails is left out.
+        """
+        if self._taking_over:
+            return
+        self._taking_over = True
+        try:
+            while self.to_take_over:
+                _, arrival = self.to_take_over.popitem()
+                try:
+                    await self._take_over(arrival)
+                except FilmroomError as fault:
+                    log.warning("attributes not taken over", reason=str(fault))
+        finally:
+            self._taking_over = False
+
+    async def _take_over(self, arrival: Arrival) -> None:
+        update = arrival.decision.policy.update if arrival.decision is not None else UpdatePolicy()
+        record, at = full_record(arrival.header, quick=arrival.keys), self._clock.now()
+        identifier = (record.patient.patient_id, record.patient.issuer)
+        async with self._database.transaction() as tx:
+            own = await duplicates_store.patient_of(tx, record.study_uid, identifier)
+            await take_over(tx, Target.STUDY, record.study_uid, record.study.attributes, update.study, at)
+            await take_over(tx, Target.SERIES, record.series_uid, record.series.attributes, update.series, at)
+            if own is not None:
+                await take_over(tx, Target.PATIENT, "", record.patient.attributes, update.patient, at, pk=own)
+
     def may_have(self, arrival: Arrival) -> bool:
         """Whether the index may have the object already, by what its series is known for."""
         series = self._series.get(arrival.keys.signature)
@@ -79,7 +157,7 @@ class Rows:
 
     def _all_known(self, batch: Sequence[Arrival]) -> bool:
         series = self._series
-        return all(arrival.keys.signature in series for arrival in batch)
+        return all(arrival.keys.signature in series and not arrival.coerced for arrival in batch)
 
     async def _file_known(self, batch: Sequence[Arrival]) -> dict[int, str] | None:
         """The short way. None when something in the batch is not as it was thought to be: nothing was written then."""
@@ -120,8 +198,7 @@ class Rows:
         for attempt in range(ATTEMPTS):
             series, signatures, rows = self._by_series(batch)
             try:
-                async with self._database.kept() as connection:
-                    filed = await index.file_objects(connection, self._clock.now(), LOCAL, series, rows)
+                filed = await self._file_objects(batch, series, rows)
                 break
             except index.StaleKeys:
                 for signature in set().union(*signatures):
@@ -130,8 +207,26 @@ class Rows:
                 log.info("batch collided", attempt=attempt)
         else:
             raise Unavailable("other senders of the same study are in the way")
+        for arrival in batch:
+            if arrival.keys.signature not in self._series:
+                self.to_take_over[arrival.keys.study_uid, arrival.keys.series_uid] = arrival
         self._remember(filed, signatures)
         return filed.exceptions
+
+    async def _file_objects(
+        self, batch: Sequence[Arrival], series: list[BatchSeries], rows: list[NewInstance]
+    ) -> index.Filed:
+        """With what was decided about the objects, in one transaction."""
+        coerced = [place for place, arrival in enumerate(batch) if arrival.coerced]
+        if not coerced or self._rules is None:
+            async with self._database.kept() as connection:
+                return await index.file_objects(connection, self._clock.now(), LOCAL, series, rows)
+        at = self._clock.now()
+        async with self._database.transaction() as tx:
+            filed = await index.file_objects(tx, at, LOCAL, series, rows)
+            new = [batch[place] for place in coerced if place not in filed.exceptions]
+            await self._rules.record(tx, at, [(each.sop_uid, each.decision) for each in new if each.decision])
+        return filed
 
     def _by_series(self, batch: Sequence[Arrival]) -> tuple[list[BatchSeries], list[set[bytes]], list[NewInstance]]:
         slots: dict[tuple[str, str], int] = {}

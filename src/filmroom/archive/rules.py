@@ -15,13 +15,15 @@ import orjson
 import structlog
 
 from filmroom.archive.coercion import Action, apply, repaired_charset
-from filmroom.archive.identity import Refusal, admit
+from filmroom.archive.duplicates_store import study_patient
+from filmroom.archive.identity import OtherPatient, Refusal, admit, examine
 from filmroom.archive.rules_book import COERCION, Policies, Rule, read_policies, read_rules, version
 from filmroom.archive.rules_policy import StorePolicy
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError
 from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
+from filmroom.dicom.attributes import QuickKeys, full_record
 from filmroom.dicom.charset import character_set
 from filmroom.dicom.conditions_eval import Asked, JsonValues, attributes_of, compiled, text_of
 from filmroom.dicom.edits import Edit, edited
@@ -83,6 +85,10 @@ class Admission(Protocol):
 
     def policy(self, calling: str, called: str = "") -> StorePolicy:
         """How objects of a sender are stored."""
+        ...
+
+    async def examine(self, decision: Decision, keys: QuickKeys) -> Decision:
+        """The same, judged against the patient of the study that is here. Raises Unavailable."""
         ...
 
     async def record(self, tx: Connection, at: datetime, filed: Sequence[tuple[str, Decision]]) -> None:
@@ -169,6 +175,18 @@ class StoreRules:
             log.warning("coercion left out", error=type(fault).__name__)
             return Decision(header=header, policy=policy)
         return Decision(header=made, policy=policy, edit=edit, rules=names)
+
+    async def examine(self, decision: Decision, keys: QuickKeys) -> Decision:
+        policy = decision.policy.identity
+        if policy.other_patient is OtherPatient.ACCEPT and not policy.compare:
+            return decision
+        async with self._database.connection() as connection:
+            patient = await study_patient(connection, keys.study_uid)
+        if patient is None:
+            return decision
+        coming = full_record(decision.header, quick=keys).patient
+        judged = examine(patient, (coming.patient_id, coming.issuer), coming.attributes, policy)
+        return decision if judged.refusal is None else replace(decision, refusal=judged.refusal, reason=judged.reason)
 
     def _coerce(self, coming: Coming, seen: "_Seen") -> tuple[str, ...]:
         names: list[str] = []

@@ -43,7 +43,7 @@ class StorePolicy:
 KEYS: Final[Mapping[str, str]] = {
     "replacing": "Same SOP Instance UID, same series: " + ", ".join(each.value for each in Replacing) + ".",
     "not_replaced": "Other content that does not replace: quarantine (0111) or ignore (0000).",
-    "elsewhere": "Same SOP Instance UID in another series or study: " + ", ".join(e.value for e in Elsewhere) + ".",
+    "elsewhere": "Same SOP Instance UID in another series or study: quarantine (0111), ignore (0000), reject (A77B).",
     "kept_days": "Days for which a replaced version is kept.",
     "missing_id": "Object without Patient ID: accept, reject or create.",
     "other_patient": "Patient ID is not that of the study: accept, reject (A778) or merge (merged patients only).",
@@ -68,6 +68,9 @@ def from_row(row: Mapping[str, Any]) -> StorePolicy:
     compare = _texts(row, "compare")
     if wrong := [each for each in compare if not comparable(each)]:
         raise BadPolicy(f"compare: {wrong[0]} is no attribute of the patient")
+    elsewhere = _choice(row, "elsewhere", Elsewhere.QUARANTINE)
+    if elsewhere in (Elsewhere.REPLACE, Elsewhere.BESIDE):
+        raise BadPolicy(f"elsewhere: {elsewhere.value} is not possible; quarantine, ignore or reject are")
     charset, repair = _text(row, "charset"), _choice(row, "charset_repair", CharsetRepair.NEVER)
     if charset and charset != "GBK" and not _known(charset):
         raise BadPolicy(f"charset: {charset} is no defined term")
@@ -77,7 +80,7 @@ def from_row(row: Mapping[str, Any]) -> StorePolicy:
         duplicates=DuplicatePolicy(
             replacing=_choice(row, "replacing", Replacing.NEVER),
             not_replaced=_choice(row, "not_replaced", NotReplaced.QUARANTINE),
-            elsewhere=_choice(row, "elsewhere", Elsewhere.QUARANTINE),
+            elsewhere=elsewhere,
             kept_days=days,
         ),
         identity=IdentityPolicy(

@@ -175,16 +175,17 @@ class FeedWatch:
 
     async def wait(self, after: int, timeout_s: float) -> bool:
         """Whether facts after number ``after`` have come within the time."""
-        if not self._tasks:  # nobody looks for us
-            await self._read_head()
         deadline = asyncio.get_running_loop().time() + timeout_s
-        while self._latest <= after:
+        while True:
+            if not self._tasks:  # nobody looks for us
+                await self._read_head()
+            if self._latest > after:
+                return True
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 return False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._fresh.wait(), left)
-        return True
+                await asyncio.wait_for(self._fresh.wait(), min(left, LOOK_ANYWAY_S))
 
     def _notice(self, *_: object) -> None:
         self._stale.set()

@@ -18,8 +18,10 @@ UPDATE location SET state = :state WHERE instance_pk = ANY(:pks::bigint[]) AND s
 AND state IN ('good', 'missing', 'corrupt') AND state <> :state;
 
 -- name: starts_in
-SELECT start FROM location WHERE key = :key AND store = :store;
+SELECT start FROM location WHERE key = :key AND store = :store
+UNION ALL SELECT start FROM superseded WHERE key = :key AND store = :store;
 
 -- name: refers_to
 SELECT EXISTS (SELECT FROM location WHERE key = :key AND store = :store)
+    OR EXISTS (SELECT FROM superseded WHERE key = :key AND store = :store)
     OR EXISTS (SELECT FROM quarantine WHERE key = :key AND state = 'waiting');

@@ -15,6 +15,10 @@ LEFT JOIN LATERAL (
 ) AS id ON true
 WHERE s.study_uid = :study_uid;
 
+-- name: patient_of
+SELECT s.patient_pk FROM study AS s JOIN patient_identifier AS i USING (patient_pk)
+WHERE s.study_uid = :study_uid AND i.value = :value AND i.value <> '' AND i.issuer = :issuer;
+
 -- name: keep_version
 -- The object as it is here becomes a superseded version; its bytes stay where they are.
 INSERT INTO superseded (instance_pk, sop_uid, sop_class, study_uid, series_uid, transfer_syntax, dataset_offset,

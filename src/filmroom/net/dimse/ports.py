@@ -35,6 +35,8 @@ class Ingest(Protocol):
         sop_class: str = "",
         sop_uid: str = "",
         part10: bool,
+        called: str = "",
+        host: str = "",
     ) -> Incoming: ...
 
 

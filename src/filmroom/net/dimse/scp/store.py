@@ -45,6 +45,8 @@ class StoreScp:
                 sop_class=request.sop_class,
                 sop_uid=request.sop_uid,
                 part10=False,
+                called=caller.called_ae,
+                host=caller.host,
             )
         except (NoSpace, Unavailable) as error:
             return Refused(exchange, status.OUT_OF_RESOURCES, str(error))
@@ -86,6 +88,8 @@ class _Store:
 
 def store_status(outcome: Outcome, request: CStoreRq) -> int:
     """The status of one outcome. What was not filed and is not what the command said it is gets A900."""
+    if outcome.status:
+        return outcome.status
     if outcome.result is Stored.QUARANTINED and _differs(outcome, request):
         return status.DATA_SET_MISMATCH
     return C_STORE_STATUS[outcome.result]

@@ -82,7 +82,7 @@ def _reference(sop_class: str, sop_uid: str) -> JsonDataset:
 
 
 def _reason(outcome: Outcome) -> JsonDataset:
-    item: JsonDataset = {"00081197": _us(FAILURE_REASON[outcome.result] or 0)}
+    item: JsonDataset = {"00081197": _us(outcome.status or FAILURE_REASON[outcome.result] or 0)}
     if outcome.comment:
         item["00000902"] = {"vr": "LO", "Value": [outcome.comment]}
     return item
