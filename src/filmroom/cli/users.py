@@ -1,15 +1,17 @@
 """``filmroom user``: people and programs that sign in."""
 
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from filmroom.app import Core
 from filmroom.cli.running import with_core
+from filmroom.security.model import Account
+from filmroom.security.policy import Action
 from filmroom.security.principals import SYSTEM
 
 app = typer.Typer(help="People and programs that sign in.", no_args_is_help=True)
@@ -43,14 +45,21 @@ def add(
 def list_() -> None:
     """List the accounts."""
 
-    async def work(core: Core) -> Table:
-        table = Table("name", "shown as", "roles", "state")
-        for account in await core.accounts.list(SYSTEM):
-            state = "enabled" if account.enabled else "disabled"
-            table.add_row(account.name, account.display_name, ", ".join(sorted(account.roles)), state)
-        return table
+    async def work(core: Core) -> list[Account]:
+        return await core.accounts.list(SYSTEM)
 
-    Console().print(with_core(work))
+    table = _table("name", "shown as", "roles", "second factor", "kept by", "last sign-in", "state")
+    for account in with_core(work):
+        table.add_row(
+            account.name,
+            account.display_name,
+            ", ".join(sorted(account.roles)),
+            _factors(account),
+            account.provider or "here",
+            _moment(account.last_sign_in),
+            _state(account),
+        )
+    Console().print(table)
 
 
 @app.command()
@@ -61,8 +70,26 @@ def password(name: Name) -> None:
 
 
 @app.command()
+def reset(name: Name) -> None:
+    """Print a one-time password in place of a forgotten one; sessions and locks of the account end."""
+    typer.echo(with_core(lambda core: core.accounts.reset_password(SYSTEM, name)))
+
+
+@app.command()
+def roles(
+    name: Name,
+    role: Annotated[
+        list[str] | None, typer.Argument(help="The roles it has from now on, instead of those it had.")
+    ] = None,
+) -> None:
+    """Give an account these roles and no others."""
+    account = with_core(lambda core: core.accounts.set_roles(SYSTEM, name, role or []))
+    typer.echo(f"{account.name}: {', '.join(sorted(account.roles)) or 'no role'}")
+
+
+@app.command()
 def disable(name: Name) -> None:
-    """Keep an account from signing in; its sessions and tokens end."""
+    """Keep an account from signing in; its sessions and tokens end. The last administrator stays."""
     with_core(lambda core: core.accounts.set_enabled(SYSTEM, name, False))
 
 
@@ -73,14 +100,107 @@ def enable(name: Name) -> None:
 
 
 @app.command()
+def unlock(name: Name) -> None:
+    """Forget an account's wrong passwords and codes."""
+    with_core(lambda core: core.accounts.unlock(SYSTEM, name))
+
+
+@app.command("totp-off")
+def totp_off(name: Name) -> None:
+    """Take away the authenticator and recovery codes of somebody who lost them."""
+    with_core(lambda core: core.people.totp.remove(SYSTEM, name))
+
+
+@app.command("passkeys-off")
+def passkeys_off(name: Name) -> None:
+    """Remove every passkey of somebody who lost them."""
+    with_core(lambda core: core.people.passkeys.remove_all(SYSTEM, name))
+
+
+@app.command()
+def sessions(
+    end: Annotated[int, typer.Option(help="End the session with this number.")] = 0,
+    end_all: Annotated[str, typer.Option(help="End every session of this account.")] = "",
+) -> None:
+    """List open browser sessions, or end some."""
+    if end:
+        with_core(lambda core: core.people.sessions.end(SYSTEM, end))
+        return
+    if end_all:
+        count = with_core(lambda core: core.people.sessions.end_all(SYSTEM, end_all))
+        typer.echo(f"{count} ended")
+        return
+    table = _table("number", "account", "from", "opened", "last seen", "ends", "by")
+    for row in with_core(lambda core: core.people.sessions.list(SYSTEM, everybody=True)):
+        times = (_moment(row.created_at), _moment(row.last_seen), _moment(row.expires_at))
+        table.add_row(str(row.pk), row.account, row.peer, *times, row.method)
+    Console().print(table)
+
+
+@app.command()
 def token(
     name: Name,
     days: Annotated[int, typer.Option(help="Days until it expires; 0: never.")] = 365,
     label: Annotated[str, typer.Option(help="What it is for.")] = "",
+    action: Annotated[
+        list[str] | None,
+        typer.Option(help="What it may do at most (view, store, export ...), may be given more than once."),
+    ] = None,
 ) -> None:
     """Print a fresh bearer token of an account, and nothing else."""
     lasts = timedelta(days=days) if days else None
-    typer.echo(with_core(lambda core: core.tokens.issue(SYSTEM, name, label=label, lasts=lasts)))
+    actions = None if action is None else [_action(each) for each in action]
+    typer.echo(with_core(lambda core: core.tokens.issue(SYSTEM, name, label=label, lasts=lasts, actions=actions)))
+
+
+@app.command()
+def tokens(revoke: Annotated[int, typer.Option(help="Revoke the token with this number.")] = 0) -> None:
+    """List bearer tokens, never their text; or revoke one."""
+    if revoke:
+        with_core(lambda core: core.tokens.revoke(SYSTEM, revoke))
+        return
+    table = _table("number", "account", "for", "may", "issued", "expires", "last used", "state")
+    for row in with_core(lambda core: core.tokens.list(SYSTEM)):
+        table.add_row(
+            str(row.pk),
+            row.account,
+            row.label,
+            "all" if row.actions is None else ", ".join(sorted(row.actions)),
+            _moment(row.created_at),
+            _moment(row.expires_at) or "never",
+            f"{_moment(row.last_used)} {row.last_peer}".strip(),
+            "in force" if row.revoked_at is None else "revoked",
+        )
+    Console().print(table)
+
+
+def _table(*names: str) -> Table:
+    """A table that hides nothing where the terminal is narrow."""
+    return Table(*(Column(name, overflow="fold") for name in names))
+
+
+def _action(text: str) -> Action:
+    try:
+        return Action(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no action; there are {', '.join(each.value for each in Action)}") from None
+
+
+def _factors(account: Account) -> str:
+    found = (["code"] if account.has_totp else []) + ([f"{account.passkeys} passkeys"] if account.passkeys else [])
+    return ", ".join(found)
+
+
+def _state(account: Account) -> str:
+    if not account.enabled:
+        return "disabled"
+    if account.locked_until is not None:
+        return f"locked until {_moment(account.locked_until)}"
+    return "must change its password" if account.must_change else "enabled"
+
+
+def _moment(at: datetime | None) -> str:
+    return "" if at is None else at.strftime("%Y-%m-%d %H:%M")
 
 
 def _secret(question: str, *, default: str | None = None, twice: bool = False) -> str:

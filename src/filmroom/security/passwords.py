@@ -8,7 +8,9 @@ from pwdlib import PasswordHash
 from pwdlib.exceptions import PwdlibError
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from filmroom.base.errors import FilmroomError
+from filmroom.security.password_policy import MAX_BYTES, PasswordRefused, accept_new
+
+__all__ = ["Hasher", "PasswordRefused", "Passwords", "accept_new", "one_time_password"]
 
 # RFC 9106 section 4 asks for argon2id; 19 MiB with one lane and three passes keeps a check near 50 ms, and a flood
 # of sign-ins at two checks at a time under 40 MiB.
@@ -16,16 +18,8 @@ MEMORY_KIB = 19 * 1024
 PASSES = 3
 CHECKS_AT_ONCE = 2
 
-MIN_LENGTH = 10
-# Longer input only costs time; 1,024 bytes hold any passphrase.
-MAX_BYTES = 1024
-
 # No 0 O 1 I l: a one-time password is read off a screen.
 _READABLE = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-
-
-class PasswordRefused(FilmroomError):
-    """The new password cannot be used; the message says why."""
 
 
 class Hasher(Protocol):
@@ -70,13 +64,3 @@ def one_time_password() -> str:
     """A fresh password of 16 readable characters (92 bits)."""
     letters = [secrets.choice(_READABLE) for _ in range(16)]
     return "-".join("".join(letters[i : i + 4]) for i in range(0, 16, 4))
-
-
-def accept_new(password: str, account_name: str) -> None:
-    """Raise PasswordRefused when ``password`` is too weak to be set."""
-    if len(password) < MIN_LENGTH:
-        raise PasswordRefused(f"a password has at least {MIN_LENGTH} characters")
-    if len(password.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise PasswordRefused(f"a password has at most {MAX_BYTES} bytes")
-    if len(set(password)) < 4 or password.casefold() == account_name.casefold():
-        raise PasswordRefused("this password is too easy to guess")

@@ -1,181 +1,211 @@
-"""The login page, signing in and out, and the change of a one-time password."""
+"""Signing in and out: name and password, the second factor, the change of a one-time password."""
 
-import html
-from string import Template
 from urllib.parse import parse_qs, quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 
 from filmroom.base.errors import Forbidden, Unavailable
-from filmroom.net.web.assets import text_asset
 from filmroom.net.web.bodies import whole
-from filmroom.net.web.door import COOKIE, safe_next, session_cookie
-from filmroom.net.web.words import LANGUAGES, WORDS, choose
-from filmroom.security.accounts import Accounts
-from filmroom.security.model import Account, AccountLocked, SignedIn, SignInRefused
+from filmroom.net.web.door import COOKIE, peer_of, safe_next, session_cookie
+from filmroom.net.web.login_pages import Page, Pages, after, asking_code, choosing, signing_in
+from filmroom.net.web.login_site import Provider, secure, site_of
+from filmroom.security.model import Account, AccountLocked, Owes, SignedIn, SignInRefused
 from filmroom.security.passwords import PasswordRefused
-from filmroom.security.sessions import Sessions
-from filmroom.settings import WebSettings
+from filmroom.security.people import People
+from filmroom.settings import PeopleSettings, WebSettings
 
 # Two short fields; a passphrase has at most 1,024 bytes, percent-encoded three times as many.
 MAX_FORM_BYTES = 16_384
-LANGUAGE_COOKIE = "lang"
-YEAR_S = 365 * 86_400
 
-_PAGE = Template(text_asset("login.html"))
+__all__ = ["COOKIE", "Login", "fields_of"]
 
 
 class Login:
-    """The one page that stands open."""
+    """The page that stands open, and what comes of it."""
 
-    def __init__(self, accounts: Accounts, sessions: Sessions, settings: WebSettings, *, language: str) -> None:
-        self._accounts = accounts
-        self._sessions = sessions
+    def __init__(
+        self,
+        people: People,
+        web: WebSettings,
+        settings: PeopleSettings,
+        *,
+        language: str,
+        providers: dict[str, Provider] | None = None,
+    ) -> None:
+        self._people = people
+        self._web = web
         self._settings = settings
-        self._language = language
+        self._providers = providers or {}
+        self.pages = Pages(language=language)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/login", self.page),
+            Route("/login", self.sign_in, methods=["POST"]),
+            Route("/logout", self.sign_out, methods=["POST"]),
+        ]
 
     async def page(self, request: Request) -> Response:
-        """The form; for somebody who signed in with a one-time password, the form for a new one."""
-        owed = await self._who(request)
-        if owed is not None and not owed.must_change:
-            return RedirectResponse(safe_next(request.query_params.get("next", "/")), 303)
+        """The form for what is owed next."""
+        signed = await self.who(request)
         notice = "signed_out" if "signed-out" in request.query_params else ""
-        return self._form(request, choosing=owed is not None, notice=notice)
+        error = "provider_refused" if "refused" in request.query_params else ""
+        if signed is None:
+            return self._form(request, notice=notice, error=error)
+        return await self._next(request, signed)
 
     async def sign_in(self, request: Request) -> Response:
-        """Take the form."""
-        fields = await _fields(request)
+        """Take a form."""
+        fields = await fields_of(request)
         if "new" in fields:
             return await self._choose(request, fields)
+        if "code" in fields:
+            return await self._code(request, fields["code"])
         name = fields.get("name", "").strip()
         try:
-            account = await self._accounts.sign_in(name, fields.get("password", ""))
+            account = await self._people.sign_in.by_password(name, fields.get("password", ""), peer_of(request.scope))
         except AccountLocked:
             return self._form(request, error="locked", name=name, status=429)
         except SignInRefused:
             return self._form(request, error="wrong", name=name, status=401)
         except Unavailable:
             return self._form(request, error="away", name=name, status=503)
-        return await self._open(request, account)
+        return await self.open(request, account, "password", owes_factor=account.has_factor)
 
     async def sign_out(self, request: Request) -> Response:
-        """End the session."""
+        """End the session; where a provider opened it, go on to sign out there."""
+        target = "/login?signed-out"
         if cookie := session_cookie(request.headers):
-            await self._sessions.close(cookie)
-        response = RedirectResponse("/login?signed-out", 303)
-        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax", secure=self._secure(request))
+            signed = await self._people.sessions.find(cookie)
+            await self._people.sessions.close(cookie, peer_of(request.scope))
+            navigates = request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+            if navigates and signed is not None and (provider := self._providers.get(signed.provider)) is not None:
+                site = site_of(request, self._web.public_url)
+                target = await provider.sign_out_address(f"{site.origin}{target}") or target
+        response = RedirectResponse(target, 303, headers={"cache-control": "no-store"})
+        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax", secure=secure(request, self._web))
         return response
 
+    async def open(
+        self,
+        request: Request,
+        account: Account,
+        method: str,
+        *,
+        owes_factor: bool = False,
+        provider: str = "",
+        provider_id: str = "",
+        target: str | None = None,
+    ) -> Response:
+        """A new session for who showed something, in place of the one there was; and on to where they wanted."""
+        sessions, peer = self._people.sessions, peer_of(request.scope)
+        if old := session_cookie(request.headers):
+            await sessions.drop(old)
+        cookie = await sessions.open(
+            account,
+            peer,
+            agent=request.headers.get("user-agent", ""),
+            method=method,
+            owes_factor=owes_factor,
+            provider=provider,
+            provider_id=provider_id,
+        )
+        if not owes_factor:
+            await self._people.sign_in.entered(account, peer, method)
+        target = safe_next(request.query_params.get("next", "/") if target is None else target)
+        if sessions.owes(account, method, owes_factor=owes_factor) is not Owes.NOTHING:
+            target = f"/login?next={quote(target, safe='')}"
+        response = RedirectResponse(target, 303, headers={"cache-control": "no-store"})
+        response.set_cookie(COOKIE, cookie, path="/", httponly=True, samesite="lax", secure=secure(request, self._web))
+        return response
+
+    async def who(self, request: Request) -> SignedIn | None:
+        """Whose session the browser has."""
+        cookie = session_cookie(request.headers)
+        return await self._people.sessions.find(cookie) if cookie else None
+
+    async def account(self, request: Request, *owes: Owes) -> Account | None:
+        """The account of the session, when it owes one of these."""
+        signed = await self.who(request)
+        if signed is None or signed.owes not in owes:
+            return None
+        return await self._people.accounts.get(signed.principal, signed.principal.name)
+
+    async def _next(self, request: Request, signed: SignedIn) -> Response:
+        match signed.owes:
+            case Owes.FACTOR:
+                return await self._ask_code(request)
+            case Owes.PASSWORD:
+                return self._choosing(request)
+            case Owes.ENROLMENT:
+                return RedirectResponse(f"/login/factors{after(request)}", 303)
+            case Owes.NOTHING:
+                return RedirectResponse(safe_next(request.query_params.get("next", "/")), 303)
+
+    async def _code(self, request: Request, code: str) -> Response:
+        account = await self.account(request, Owes.FACTOR)
+        if account is None:
+            return self._form(request, error="expired", status=401)
+        try:
+            right = await self._people.totp.check(account, code)
+        except AccountLocked:
+            return await self._ask_code(request, error="locked", status=429)
+        if not right:
+            await self._people.sign_in.refused(account.name, peer_of(request.scope), "wrong code")
+            return await self._ask_code(request, error="wrong_code", status=401)
+        return await self.open(request, account, "code")
+
     async def _choose(self, request: Request, fields: dict[str, str]) -> Response:
-        owed = await self._who(request)
-        if owed is None:
+        owed = await self.who(request)
+        if owed is None or owed.owes is Owes.FACTOR:
             return self._form(request, error="expired", status=401)
         new = fields["new"]
         if new != fields.get("repeat", ""):
-            return self._form(request, choosing=True, error="differ", status=422)
+            return self._choosing(request, error="differ")
         try:
-            account = await self._accounts.choose_password(owed.principal, new)
+            account = await self._people.accounts.choose_password(owed.principal, new)
         except PasswordRefused as refused:
-            error = "same" if "old one" in str(refused) else "weak"
-            return self._form(request, choosing=True, error=error, status=422)
+            return self._choosing(request, error=f"password_{refused.why}")
         except Forbidden:
             return RedirectResponse("/", 303)
-        self._sessions.forget()
-        return await self._open(request, account)
+        return await self.open(request, account, owed.method)
 
-    async def _open(self, request: Request, account: Account) -> Response:
-        cookie = await self._sessions.open(account, request.client.host if request.client else "")
-        target = safe_next(request.query_params.get("next", "/"))
-        if account.must_change:
-            target = f"/login?next={quote(target, safe='')}"
-        response = RedirectResponse(target, 303, headers={"cache-control": "no-store"})
-        response.set_cookie(COOKIE, cookie, path="/", httponly=True, samesite="lax", secure=self._secure(request))
-        return response
+    async def _ask_code(self, request: Request, *, error: str = "", status: int = 200) -> Response:
+        account = await self.account(request, Owes.FACTOR)
+        if account is None:
+            return self._form(request, error="expired", status=401)
+        action = f"/login{after(request)}"
+        passkeys = account.passkeys > 0
+        body = asking_code(self.pages.words(request), action=action, totp=account.has_totp, passkeys=passkeys)
+        page = Page(title="second_title", body=body, error=error, status=status, script=passkeys)
+        return self.pages.answer(request, page)
 
-    async def _who(self, request: Request) -> SignedIn | None:
-        cookie = session_cookie(request.headers)
-        return await self._sessions.find(cookie) if cookie else None
-
-    def _secure(self, request: Request) -> bool:
-        return request.url.scheme == "https" or self._settings.public_url.startswith("https:")
+    def _choosing(self, request: Request, *, error: str = "") -> Response:
+        least = self._settings.password_min_length
+        body = choosing(self.pages.words(request), action=f"/login{after(request)}", min_length=least)
+        return self.pages.answer(
+            request, Page(title="choose_title", body=body, error=error, status=422 if error else 200)
+        )
 
     def _form(
-        self,
-        request: Request,
-        *,
-        choosing: bool = False,
-        error: str = "",
-        notice: str = "",
-        name: str = "",
-        status: int = 200,
+        self, request: Request, *, error: str = "", notice: str = "", name: str = "", status: int = 200
     ) -> Response:
-        asked = request.query_params.get("lang", "")
-        language = choose(
-            asked,
-            request.cookies.get(LANGUAGE_COOKIE, ""),
-            request.headers.get("accept-language", ""),
-            self._language,
+        action, site = f"/login{after(request)}", site_of(request, self._web.public_url)
+        providers = [(each.label, f"/login/with/{key}{after(request)}") for key, each in self._providers.items()]
+        body = signing_in(
+            self.pages.words(request), action=action, name=name, passkeys=site.is_domain, providers=providers
         )
-        target = request.query_params.get("next", "")
-        page = _render(language, choosing=choosing, error=error, notice=notice, name=name, target=target)
-        headers = {"cache-control": "no-store", "vary": "accept-language, cookie"}
-        response = Response(page, status, media_type="text/html", headers=headers)
-        if asked in LANGUAGES:
-            response.set_cookie(LANGUAGE_COOKIE, asked, max_age=YEAR_S, path="/", samesite="lax")
-        return response
+        page = Page(title="sign_in", body=body, error=error, notice=notice, status=status, script=site.is_domain)
+        return self.pages.answer(request, page)
 
 
-async def _fields(request: Request) -> dict[str, str]:
+async def fields_of(request: Request) -> dict[str, str]:
+    """The fields of a form."""
     text = (await whole(request, most_bytes=MAX_FORM_BYTES)).decode("utf-8", "replace")
     try:
         found = parse_qs(text, keep_blank_values=True, max_num_fields=20)
     except ValueError:
         return {}
     return {key: values[0] for key, values in found.items()}
-
-
-def _render(language: str, *, choosing: bool, error: str, notice: str, name: str, target: str) -> str:
-    words = {key: html.escape(text) for key, text in WORDS[language].items()}
-    address = f"&amp;next={quote(target, safe='')}" if target else ""
-    links = " ".join(
-        f'<a href="/login?lang={code}{address}" hreflang="{code}" lang="{code}"'
-        f"{' aria-current=true' if code == language else ''}>{label}</a>"
-        for code, label in LANGUAGES.items()
-    )
-    message = words[error] if error else words[notice] if notice else ""
-    values = {
-        "lang": "zh-Hans" if language == "zh" else "en",
-        "title": words["choose_title"] if choosing else words["sign_in"],
-        "heading": words["choose_title"] if choosing else words["sign_in"],
-        "message": f'<p class="{"error" if error else "notice"}" role="alert">{message}</p>' if message else "",
-        "fields": _choosing(words) if choosing else _signing_in(words, html.escape(name, quote=True)),
-        "button": words["save"] if choosing else words["sign_in"],
-        "action": f"/login?lang={language}{address}",
-        "languages": links,
-    }
-    return _PAGE.substitute(words | values)
-
-
-def _signing_in(words: dict[str, str], name: str) -> str:
-    focus_name, focus_password = ("", " autofocus") if name else (" autofocus", "")
-    return (
-        f'<label for="name">{words["name"]}</label>'
-        f'<input id="name" name="name" value="{name}" autocomplete="username" autocapitalize="none" spellcheck="false"'
-        f" required{focus_name}>"
-        f'<label for="password">{words["password"]}</label>'
-        '<input id="password" name="password" type="password" autocomplete="current-password" required'
-        f"{focus_password}>"
-    )
-
-
-def _choosing(words: dict[str, str]) -> str:
-    return (
-        f'<p class="explain">{words["choose_text"]}</p>'
-        f'<label for="new">{words["new_password"]}</label>'
-        '<input id="new" name="new" type="password" autocomplete="new-password" minlength="10" required autofocus'
-        ' aria-describedby="rule">'
-        f'<p class="hint" id="rule">{words["rule"]}</p>'
-        f'<label for="repeat">{words["repeat"]}</label>'
-        '<input id="repeat" name="repeat" type="password" autocomplete="new-password" required>'
-    )

@@ -1,0 +1,1 @@
+"""Who people are, asked elsewhere: directories."""
