@@ -4,19 +4,11 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { createRootRoute, createRoute, createRouter, redirect, RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { Devices } from "./admin/devices";
-import { Quarantine } from "./admin/quarantine";
-import type { StudyFilter } from "./api/dicomweb";
+import { adminRoutes } from "./admin/routes";
 import { Shell } from "./kit/shell";
 import { theme, variables } from "./kit/theme";
 import { loadWords } from "./kit/words";
-import { Studies } from "./study/studies";
-
-export interface StudySearch extends StudyFilter {
-  study?: string;
-}
-
-const text = (value: unknown) => (typeof value === "string" || typeof value === "number" ? String(value) || undefined : undefined);
+import { studyRoutes } from "./study/routes";
 
 const root = createRootRoute({ component: Shell });
 const home = createRoute({
@@ -26,28 +18,9 @@ const home = createRoute({
     throw redirect({ to: "/studies" });
   },
 });
-const studies = createRoute({
-  getParentRoute: () => root,
-  path: "/studies",
-  component: Studies,
-  validateSearch: (search: Record<string, unknown>): StudySearch => ({
-    q: text(search.q),
-    name: text(search.name),
-    id: text(search.id),
-    accession: text(search.accession),
-    description: text(search.description),
-    from: text(search.from),
-    to: text(search.to),
-    modality: text(search.modality),
-    sort: text(search.sort),
-    study: text(search.study),
-  }),
-});
-const devices = createRoute({ getParentRoute: () => root, path: "/devices", component: Devices });
-const quarantine = createRoute({ getParentRoute: () => root, path: "/quarantine", component: Quarantine });
 
 const router = createRouter({
-  routeTree: root.addChildren([home, studies, devices, quarantine]),
+  routeTree: root.addChildren([home, ...studyRoutes(root), ...adminRoutes(root)]),
   basepath: "/console",
   // Filters stay readable in the address: plain strings, not JSON.
   parseSearch: (search) => Object.fromEntries(new URLSearchParams(search)),

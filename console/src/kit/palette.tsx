@@ -31,7 +31,7 @@ export function Palette({ opened, onClose, commands }: { opened: boolean; onClos
     } else if (event.key === "Enter") run(found[at]);
   };
   return (
-    <Modal opened={opened} onClose={onClose} withCloseButton={false} padding={8} size={480} yOffset="12vh" aria-label={t("shell.palette")}>
+    <Modal opened={opened} onClose={onClose} withCloseButton={false} padding={8} size={480} yOffset="12vh" attributes={{ content: { "aria-label": t("shell.palette") } }}>
       <TextInput
         data-autofocus
         value={typed}

@@ -1,7 +1,8 @@
 import { ActionIcon, Button, Kbd, Menu, TextInput, Tooltip, useMantineColorScheme } from "@mantine/core";
 import { useHotkeys, useLocalStorage } from "@mantine/hooks";
 import {
-  IconChevronsLeft, IconChevronsRight, IconLanguage, IconMoon, IconSearch, IconServer2, IconShieldExclamation, IconStack2, IconSun, IconUser,
+  IconArrowsTransferUp, IconCalendarEvent, IconChevronsLeft, IconChevronsRight, IconFilterCog, IconLanguage, IconMoon, IconSearch,
+  IconServer2, IconShieldExclamation, IconStack2, IconSun, IconUser, IconUserCog, IconUsers, IconWebhook,
 } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
@@ -15,8 +16,14 @@ import { switchLanguage } from "./words";
 
 export const ROOMS = [
   { path: "/studies", word: "room.studies", icon: IconStack2, key: "1" },
-  { path: "/devices", word: "room.devices", icon: IconServer2, key: "2" },
-  { path: "/quarantine", word: "room.quarantine", icon: IconShieldExclamation, key: "3" },
+  { path: "/schedule", word: "room.schedule", icon: IconCalendarEvent, key: "4" },
+  { path: "/patients", word: "room.patients", icon: IconUsers, key: "5" },
+  { path: "/queues", word: "room.queues", icon: IconArrowsTransferUp, key: "6", needs: "administer" },
+  { path: "/quarantine", word: "room.quarantine", icon: IconShieldExclamation, key: "3", needs: "administer" },
+  { path: "/devices", word: "room.devices", icon: IconServer2, key: "2", needs: "administer" },
+  { path: "/rules", word: "room.rules", icon: IconFilterCog, key: "7", needs: "administer" },
+  { path: "/webhooks", word: "room.webhooks", icon: IconWebhook, key: "8", needs: "administer" },
+  { path: "/users", word: "room.users", icon: IconUserCog, key: "9", needs: "administer" },
 ] as const;
 
 /** The rail of rooms, the bar with search and who I am, and the room itself. */
@@ -30,6 +37,8 @@ export function Shell() {
   const search = useRef<HTMLInputElement>(null);
   const me = useQuery({ queryKey: ["me"], queryFn: () => api.me.show() });
   const online = useQuery({ queryKey: ["alive"], queryFn: () => getJson("/healthz"), refetchInterval: 15_000, retry: 1 });
+  // A role sees only its own rooms.
+  const rooms = ROOMS.filter((each) => !("needs" in each) || me.data?.may.includes(each.needs));
   const toggleTheme = () => setColorScheme(colorScheme === "dark" ? "light" : "dark");
   const toggleLanguage = () => switchLanguage(i18n.language === "zh" ? "en" : "zh");
 
@@ -43,10 +52,11 @@ export function Shell() {
   }, [path, t]);
 
   const commands = [
-    ...ROOMS.map((room) => ({ label: t(room.word), key: "", run: () => void navigate({ to: room.path }) })),
+    ...rooms.map((room) => ({ label: t(room.word), key: "", run: () => void navigate({ to: room.path }) })),
     { label: t("shell.search"), key: "/", run: () => search.current?.focus() },
     { label: t("shell.theme"), key: "", run: toggleTheme },
     { label: t("shell.language"), key: "", run: toggleLanguage },
+    { label: t("room.account"), key: "", run: () => void navigate({ to: "/account" }) },
     { label: t("shell.signOut"), key: "", run: signOut },
   ];
   return (
@@ -56,7 +66,7 @@ export function Shell() {
           <img src="/console/icon.svg" width={20} height={20} alt="" />
           {!narrow && "Filmroom"}
         </div>
-        {ROOMS.map(({ path: to, word, icon: Icon }) => (
+        {rooms.map(({ path: to, word, icon: Icon }) => (
           <Tooltip key={to} label={t(word)} position="right" disabled={!narrow}>
             <Link to={to} className={classes.room} aria-current={path.startsWith(to) ? "page" : undefined} aria-label={t(word)}>
               <Icon size={18} stroke={1.6} aria-hidden />
@@ -88,6 +98,7 @@ export function Shell() {
             </Button>
           </Menu.Target>
           <Menu.Dropdown>
+            <Menu.Item onClick={() => void navigate({ to: "/account" })}>{t("room.account")}</Menu.Item>
             <Menu.Item onClick={signOut}>{t("shell.signOut")}</Menu.Item>
           </Menu.Dropdown>
         </Menu>
@@ -101,17 +112,21 @@ export function Shell() {
   );
 }
 
+const here = (room: string) => location.pathname.startsWith(`/console${room}`);
+
 function SearchBox({ inputRef }: { inputRef: React.RefObject<HTMLInputElement | null> }) {
   const { t } = useTranslation();
   const navigate = useNavigate();
   const q = useRouterState({ select: (state) => (state.location.search as { q?: string }).q ?? "" });
+  // In the patients room it finds patients, everywhere else studies.
+  const to = useRouterState({ select: (state) => (state.location.pathname.startsWith("/patients") ? "/patients" : "/studies") });
   const [value, setValue] = useState(q);
   useEffect(() => setValue(q), [q]);
   useEffect(() => {
     if (value === q) return;
-    const soon = setTimeout(() => void navigate({ to: "/studies", search: (old) => ({ ...old, q: value || undefined }), replace: true }), 200);
+    const soon = setTimeout(() => void navigate({ to, search: ((old: object) => ({ ...(here(to) ? old : {}), q: value || undefined })) as never, replace: here(to) }), 200);
     return () => clearTimeout(soon);
-  }, [value, q, navigate]);
+  }, [value, q, to, navigate]);
   return (
     <TextInput
       ref={inputRef}

@@ -39,7 +39,7 @@ function Failed({ error, retry }: { error: Error; retry?: () => void }) {
 function Rows({ rows }: { rows: number }) {
   const { t } = useTranslation();
   return (
-    <Stack gap={10} p="sm" aria-label={t("common.loading")}>
+    <Stack gap={10} p="sm" role="status" aria-label={t("common.loading")}>
       {Array.from({ length: rows }, (_, index) => (
         <Skeleton key={index} height={20} radius="sm" />
       ))}

@@ -5,12 +5,12 @@ const dark: MantineColorsTuple = [
   "#d3d8de", "#b4bcc6", "#8b95a1", "#626c78", "#3a434e", "#2a323b", "#1d242c", "#151b21", "#0f1419", "#0a0e12",
 ];
 const film: MantineColorsTuple = [
-  "#e8f4fd", "#cfe6f8", "#a0ccf0", "#74b4ea", "#5aa9e6", "#3d93d6", "#2a7dbf", "#1e659d", "#16507e", "#0d3a5e",
+  "#e8f4fd", "#cfe6f8", "#a0ccf0", "#74b4ea", "#5aa9e6", "#3d93d6", "#2878b8", "#1e659d", "#16507e", "#0d3a5e",
 ];
 
 export const theme = createTheme({
   primaryColor: "film",
-  primaryShade: { light: 7, dark: 5 },
+  primaryShade: { light: 7, dark: 6 },
   colors: { dark, film },
   fontFamily:
     'system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif',

@@ -1,108 +1,129 @@
-import { ActionIcon, Button, Group, Text } from "@mantine/core";
-import { IconEye, IconX } from "@tabler/icons-react";
+import { ActionIcon, Anchor, Button, CopyButton, Group, Text, Tooltip } from "@mantine/core";
+import { IconArrowsMaximize, IconCopy, IconEye, IconX } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { type Dataset, findSeries, person, text, texts, thumbnailOf, viewerLink } from "../api/dicomweb";
-import { showAge, showDate, showName, showSex, showTime } from "../kit/format";
+import { useLive } from "../api/live";
+import { api, type StudyShown } from "../api/v1";
+import { showBytes, showDate, showMoment, showName, showTime } from "../kit/format";
+import { Problem } from "../kit/http";
 import { Designed } from "../kit/states";
-import type { Language } from "../kit/words";
+import { useActions } from "./actions";
+import { Banner } from "./banner";
+import { nameOf, STUDY_FACTS, viewerLink } from "./data";
+import { Series } from "./series";
 import classes from "./studies.module.css";
-import { Tags } from "./tags";
 
-/** One study beside the list: whose it is, its series, and the way into the viewer. */
-export function StudyPanel({ uid, known, onClose }: { uid: string; known?: Dataset; onClose: () => void }) {
+interface Props {
+  uid: string;
+  /** The row of the list, shown until the study itself is there. */
+  known?: StudyShown;
+  /** Fills the room instead of standing beside a list. */
+  whole?: boolean;
+  onClose: () => void;
+}
+
+/** One study: whose it is, what is known of it, its series, and everything that can be done with it. */
+export function StudyPanel({ uid, known, whole, onClose }: Props) {
   const { t } = useTranslation();
-  const series = useQuery({ queryKey: ["series", uid], queryFn: () => findSeries(uid) });
-  const [tagsOf, setTagsOf] = useState<string>();
+  const found = useQuery({ queryKey: ["study", uid], queryFn: () => api.studies.show({ uid }) });
+  useLive(STUDY_FACTS, ["study", uid]);
+  const { ofStudies, dialog } = useActions(onClose);
+  // What was clicked; a series alone on a page is open from the start.
+  const [clicked, setClicked] = useState<ReadonlySet<string>>(new Set());
+  const study = found.data?.study ?? known;
+  const acts = study ? ofStudies([study], found.data?.patient_target) : [];
+  const toggle = (series: string) => {
+    const next = new Set(clicked);
+    if (!next.delete(series)) next.add(series);
+    setClicked(next);
+  };
+  const alone = whole === true && found.data?.series.length === 1;
+  const gone = found.error instanceof Problem && found.error.status === 404;
   return (
-    <aside className={classes.panel} aria-label={t("study.description")}>
+    <aside className={whole ? classes.page : classes.panel} aria-label={t("study.actionsOf")}>
       <div className={classes.patient}>
         <Group justify="space-between" wrap="nowrap" align="start">
-          {known ? <Banner study={known} /> : <Text size="sm">{uid}</Text>}
-          <ActionIcon variant="subtle" color="gray" onClick={onClose} aria-label={t("common.close")}>
-            <IconX size={16} />
-          </ActionIcon>
+          {study ? <Banner patient={study.patient} day={study.date} /> : <Text size="sm" style={{ overflowWrap: "anywhere" }}>{uid}</Text>}
+          <Group gap={2} wrap="nowrap">
+            {!whole && (
+              <Tooltip label={t("study.whole")}>
+                <ActionIcon variant="subtle" color="gray" component={Link} to="/studies/$uid" params={{ uid } as never} aria-label={t("study.whole")}>
+                  <IconArrowsMaximize size={16} />
+                </ActionIcon>
+              </Tooltip>
+            )}
+            <ActionIcon variant="subtle" color="gray" onClick={onClose} aria-label={t(whole ? "study.back" : "common.close")}>
+              <IconX size={16} />
+            </ActionIcon>
+          </Group>
         </Group>
-        {known && <Facts study={known} />}
-        <Button component="a" href={viewerLink(uid)} target="_blank" rel="noopener" size="compact-sm" mt={10} leftSection={<IconEye size={16} />}>
-          {t("study.open")}
-        </Button>
+        {study && <Facts study={study} wide={whole} />}
+        <Group gap={6} mt={10}>
+          <Button component="a" href={viewerLink(uid)} target="_blank" rel="noopener" size="compact-sm" leftSection={<IconEye size={16} />}>
+            {t("study.open")}
+          </Button>
+          {acts.filter((act) => act.name !== "open").map((act) =>
+            act.name === "zip" ? (
+              <Button key={act.name} size="compact-sm" variant="default" leftSection={<act.icon size={15} />} onClick={act.run}>{act.label}</Button>
+            ) : (
+              <Tooltip key={act.name} label={act.label}>
+                <ActionIcon size={26} variant="default" c={act.danger ? "red" : undefined} onClick={act.run} aria-label={act.label}><act.icon size={15} /></ActionIcon>
+              </Tooltip>
+            ),
+          )}
+        </Group>
       </div>
-      <div className={classes.scroll}>
-        {series.isLoading && <Designed.Skeleton rows={4} />}
-        {series.isError && <Designed.Failed error={series.error} retry={() => void series.refetch()} />}
-        {series.data?.map((each) => <Series key={text(each, "0020000E")} study={uid} series={each} onTags={setTagsOf} />)}
+      <div className={whole ? classes.wideScroll : classes.scroll}>
+        {found.isLoading && <Designed.Skeleton rows={4} />}
+        {gone && <Designed.Empty title={t("study.gone")} hint={t("study.goneHint")} />}
+        {found.isError && !gone && <Designed.Failed error={found.error} retry={() => void found.refetch()} />}
+        {found.data?.series.map((each) => (
+          <Series key={each.uid} study={uid} series={each} open={clicked.has(each.uid) !== alone} onToggle={() => toggle(each.uid)} />
+        ))}
       </div>
-      {tagsOf && <Tags study={uid} series={tagsOf} onClose={() => setTagsOf(undefined)} />}
+      {dialog}
     </aside>
   );
 }
 
-function Banner({ study }: { study: Dataset }) {
-  const { t, i18n } = useTranslation();
-  const language = i18n.language as Language;
-  const { main, other } = showName(person(study, "00100010"));
-  const parts = [
-    showSex(text(study, "00100040"), language),
-    showAge(text(study, "00100030"), text(study, "00080020"), language),
-    text(study, "00100030") && `${t("study.birth")} ${showDate(text(study, "00100030"))}`,
-  ].filter(Boolean);
-  return (
-    <div>
-      <Text fw={650} size="lg" lh={1.25}>{main || t("study.noName")}</Text>
-      {other && <Text c="dimmed" size="sm">{other}</Text>}
-      <Text size="sm">{parts.join(" · ")}</Text>
-      <Text size="sm" style={{ fontVariantNumeric: "tabular-nums" }}>
-        {text(study, "00100020") || t("study.noId")}
-        {text(study, "00100021") && <Text span c="dimmed" inherit> · {text(study, "00100021")}</Text>}
-      </Text>
-    </div>
-  );
-}
-
-function Facts({ study }: { study: Dataset }) {
+function Facts({ study, wide }: { study: StudyShown; wide?: boolean }) {
   const { t } = useTranslation();
-  const referring = showName(person(study, "00080090"));
-  const facts = [
-    [t("study.description"), text(study, "00081030") || t("study.noDescription")],
-    [t("study.date"), `${showDate(text(study, "00080020"))} ${showTime(text(study, "00080030"))}`],
-    [t("study.modality"), texts(study, "00080061").join(" ")],
-    [t("study.accession"), text(study, "00080050")],
+  const referring = showName(nameOf(study.referring));
+  const facts: [string, string][] = [
+    [t("study.description"), study.description || t("study.noDescription")],
+    [t("study.date"), `${showDate(study.date)} ${showTime(study.time)}`],
+    [t("study.modality"), study.modalities.join(" ")],
+    [t("study.images"), `${t("study.seriesImages", { count: study.images })} · ${t("study.seriesCount", { count: study.series })} · ${showBytes(study.size_bytes)}`],
+    [t("study.accession"), study.accession],
     [t("study.referring"), referring.main],
-    [t("study.uid"), text(study, "0020000D")],
-  ].filter(([, value]) => value?.trim());
+    [t("study.received"), study.received_at ? showMoment(study.received_at) : ""],
+  ];
   return (
-    <dl className={classes.facts}>
-      {facts.map(([label, value]) => (
-        <div key={label} style={{ display: "contents" }}>
-          <dt>{label}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
-}
-
-// Modalities whose objects are no images.
-const WITHOUT_PICTURE = new Set(["SR", "KO", "PR", "RTSTRUCT", "RTPLAN", "RTRECORD", "REG", "DOC", "ECG", "HD", "AU", "PLAN"]);
-
-function Series({ study, series, onTags }: { study: string; series: Dataset; onTags: (uid: string) => void }) {
-  const { t } = useTranslation();
-  const uid = text(series, "0020000E");
-  const [hidden, setHidden] = useState(WITHOUT_PICTURE.has(text(series, "00080060")));
-  const number = text(series, "00200011");
-  return (
-    <button type="button" className={classes.series} onClick={() => onTags(uid)} title={t("study.tags")}>
-      {hidden ? <div className={classes.glyph}>{text(series, "00080060")}</div> : (
-        <img className={classes.thumb} src={thumbnailOf(study, uid)} alt="" loading="lazy" onError={() => setHidden(true)} />
+    <>
+      <dl className={wide ? classes.wideFacts : classes.facts}>
+        {facts.filter(([, value]) => value.trim()).map(([label, value]) => (
+          <div key={label} style={{ display: "contents" }}>
+            <dt>{label}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+        <dt>{t("study.uid")}</dt>
+        <dd>
+          {study.uid}
+          <CopyButton value={study.uid}>
+            {({ copied, copy }) => (
+              <ActionIcon size="xs" variant="subtle" color={copied ? "green" : "gray"} onClick={copy} aria-label={`${t("common.copy")} ${t("study.uid")}`}><IconCopy size={12} /></ActionIcon>
+            )}
+          </CopyButton>
+        </dd>
+      </dl>
+      {study.patient.id && (
+        <Anchor component={Link} to="/patients" search={{ patient: study.patient.id, issuer: study.patient.issuer || undefined } as never} size="xs" mt={6} display="inline-block">
+          {t("study.patientStudies")}
+        </Anchor>
       )}
-      <div style={{ minWidth: 0 }}>
-        <Text size="sm" truncate>{text(series, "0008103E") || t("study.noDescription")}</Text>
-        <Text size="xs" c="dimmed">
-          {[number && `#${number}`, text(series, "00080060"), t("study.seriesImages", { count: Number(text(series, "00201209") || 0) })].filter(Boolean).join(" · ")}
-        </Text>
-      </div>
-    </button>
+    </>
   );
 }

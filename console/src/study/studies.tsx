@@ -1,181 +1,189 @@
-import { Button, Chip, Group, Text, TextInput, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Chip, Group, Text, Tooltip } from "@mantine/core";
+import { IconTrashX } from "@tabler/icons-react";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
-import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useCallback, useEffect, useState } from "react";
+import { useNavigate, useRouterState } from "@tanstack/react-router";
+import { useCallback, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { type Dataset, findStudies, PAGE, person, text, texts, viewerLink } from "../api/dicomweb";
+import "./words";
 import { useLive } from "../api/live";
-import { dicomDay, showAge, showDate, showName, showSex, showTime } from "../kit/format";
+import type { StudyShown } from "../api/v1";
+import { useColumns } from "../kit/columns";
+import { Days, FilterBox } from "../kit/filters";
+import { showAge, showBytes, showDate, showMoment, showName, showSex, showTime } from "../kit/format";
+import { Palette } from "../kit/palette";
+import { Says } from "../kit/says";
 import { Designed } from "../kit/states";
 import { type Column, Table } from "../kit/table";
 import type { Language } from "../kit/words";
-import type { StudySearch } from "../main";
+import { type Act, useActions, useMay } from "./actions";
+import { findStudies, nameOf, openViewer, STUDY_FACTS, type StudyFilter, type StudySearch } from "./data";
+import { Deleted } from "./delete";
+import { Name } from "./name";
 import { StudyPanel } from "./panel";
 import classes from "./studies.module.css";
+import { DropZone, UploadButton } from "./upload";
 
 const MODALITIES = ["CT", "MR", "CR", "DX", "US", "XA", "NM", "PT", "MG", "RF", "SR"];
-const uidOf = (study: Dataset) => text(study, "0020000D");
+const USUAL = ["name", "id", "sex", "age", "date", "time", "modality", "description", "accession", "series", "images"];
+// Beside an open study there is room for what tells studies apart; the rest stands in the panel.
+const BESIDE = new Set(["name", "id", "date", "modality", "description", "images"]);
+const uidOf = (study: StudyShown) => study.uid;
+const stampOf = (study: StudyShown) => JSON.stringify(study);
+const toggled = (list: string | undefined, one: string) => {
+  const kept = (list ?? "").split(",").filter(Boolean);
+  return (kept.includes(one) ? kept.filter((each) => each !== one) : [...kept, one]).join(",") || undefined;
+};
 
 /** The studies room: what is in the archive, newest first. */
 export function Studies() {
-  const { t, i18n } = useTranslation();
-  const language = i18n.language as Language;
-  const search: StudySearch = useSearch({ from: "/studies" });
-  const navigate = useNavigate({ from: "/studies" });
+  const { t } = useTranslation();
+  const search = useRouterState({ select: (state) => state.location.search as StudySearch });
+  const navigate = useNavigate();
+  const may = useMay();
   const { study: selected, ...filter } = search;
   const change = useCallback(
-    (part: StudySearch) => void navigate({ search: (old) => ({ ...old, ...part }), replace: true }),
+    (part: StudySearch) => void navigate({ to: "/studies", search: ((old: StudySearch) => ({ ...old, ...part })) as never, replace: true }),
     [navigate],
   );
+  const clear = () => void navigate({ to: "/studies", search: {} as never });
+  const [ticked, setTicked] = useState<ReadonlySet<string>>(new Set());
+  const [menu, setMenu] = useState(false);
+  const [deleted, setDeleted] = useState(false);
 
   const found = useInfiniteQuery({
     queryKey: ["studies", filter],
     queryFn: ({ pageParam }) => findStudies(filter, pageParam),
-    initialPageParam: 0,
-    getNextPageParam: (last, pages) => (last.rows.length === PAGE ? pages.length * PAGE : undefined),
+    initialPageParam: "",
+    getNextPageParam: (last) => last.next ?? undefined,
     placeholderData: keepPreviousData,
-    refetchInterval: 20_000,
+    refetchInterval: 60_000,
   });
-  useLive(["InstancesStored", "InstancesDeleted", "AttributesCorrected"], ["studies"]);
-  const rows = found.data?.pages.flatMap((page) => page.rows) ?? [];
-  const total = found.data?.pages[0]?.total;
+  useLive(STUDY_FACTS, ["studies"]);
+  const rows = useMemo(() => found.data?.pages.flatMap((page) => page.studies) ?? [], [found.data]);
+  const first = found.data?.pages[0];
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = found;
   const more = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
 
-  const open = (study: Dataset) => window.open(viewerLink(uidOf(study)), "_blank", "noopener");
-  const filtered = Object.values(filter).some(Boolean);
-  const box = (key: "name" | "id" | "accession" | "description", label: string) => (
-    <FilterBox value={filter[key] ?? ""} label={label} onChange={(value) => change({ [key]: value || undefined })} />
-  );
-  const columns: Column<Dataset>[] = [
-    { key: "name", title: t("study.patient"), width: "minmax(170px, 2.2fr)", cell: (row) => <Name row={row} />, filter: box("name", t("study.patient")), sort: "PatientName" },
-    { key: "id", title: t("study.id"), width: "minmax(100px, 1.1fr)", cell: (row) => text(row, "00100020") || t("study.noId"), filter: box("id", t("study.id")), sort: "PatientID" },
-    { key: "sex", title: t("study.sex"), width: "56px", cell: (row) => showSex(text(row, "00100040"), language) },
-    { key: "age", title: t("study.age"), width: "64px", cell: (row) => showAge(text(row, "00100030"), text(row, "00080020"), language) },
-    { key: "date", title: t("study.date"), width: "104px", cell: (row) => showDate(text(row, "00080020")), sort: "StudyDate" },
-    { key: "time", title: t("study.time"), width: "60px", cell: (row) => showTime(text(row, "00080030")) },
-    { key: "modality", title: t("study.modality"), width: "92px", cell: (row) => texts(row, "00080061").join(" ") },
-    { key: "description", title: t("study.description"), width: "minmax(140px, 2fr)", cell: (row) => text(row, "00081030"), filter: box("description", t("study.description")) },
-    { key: "accession", title: t("study.accession"), width: "minmax(100px, 1fr)", cell: (row) => text(row, "00080050"), filter: box("accession", t("study.accession")), sort: "AccessionNumber" },
-    { key: "series", title: t("study.series"), width: "64px", numeric: true, cell: (row) => text(row, "00201206") },
-    { key: "images", title: t("study.images"), width: "72px", numeric: true, cell: (row) => text(row, "00201208") },
-  ];
-  // Beside an open study there is room for what tells studies apart; the rest stands in the panel.
-  const shown = selected ? columns.filter((column) => !["sex", "age", "time", "accession", "series"].includes(column.key)) : columns;
-  const empty = filtered ? (
-    <Designed.Empty
-      title={t("study.noMatch")}
-      hint={t("study.noMatchHint")}
-      action={<Button size="compact-sm" variant="default" onClick={() => void navigate({ search: {} })}>{t("common.clear")}</Button>}
-    />
-  ) : (
-    <Designed.Empty title={t("study.empty")} hint={t("study.emptyHint", { host: location.hostname })} />
-  );
+  const many = rows.filter((row) => ticked.has(row.uid));
+  const known = rows.find((row) => row.uid === selected);
+  const { ofStudies, dialog } = useActions(() => {
+    setTicked(new Set());
+    change({ study: undefined });
+  });
+  const acts = ofStudies(many.length > 0 ? many : known ? [known] : []);
+  const whole = (row: StudyShown) => void navigate({ to: "/studies/$uid", params: { uid: row.uid } as never });
+  const press = (key: string) => (key === "." ? setMenu(true) : acts.find((act) => act.key === key)?.run());
+  const columns = useStudyColumns(filter, change);
+  const { shown, menu: columnMenu } = useColumns("studies", columns, USUAL);
+  const filtered = Object.entries(filter).some(([key, value]) => key !== "sort" && Boolean(value));
   return (
-    <div className={classes.room}>
-      <div className={classes.list}>
-        <Group className={classes.tools} gap="sm" wrap="nowrap">
-          <DatePresets from={filter.from} to={filter.to} onChange={change} />
-          <Chip.Group value={filter.modality ?? ""} onChange={(value) => change({ modality: value === filter.modality ? undefined : String(value) })}>
-            <Group gap={4} wrap="nowrap" className={classes.chips}>
+    <DropZone enabled={may("store")} onStudies={(uids) => (uids.length === 1 ? void navigate({ to: "/studies", search: { study: uids[0] } as never }) : clear())}>
+      <div className={classes.room}>
+        <div className={classes.list}>
+          <Group className={classes.tools} gap="xs">
+            <Days from={filter.from} to={filter.to} onChange={(span) => change({ from: span.from, to: span.to })} />
+            <Group gap={4} className={classes.chips} role="group" aria-label={t("study.modality")}>
               {MODALITIES.map((modality) => (
-                <Chip key={modality} value={modality} size="xs" radius="sm" variant="light" onClick={() => modality === filter.modality && change({ modality: undefined })}>
+                <Chip key={modality} size="xs" radius="sm" variant="light" checked={(filter.modality ?? "").split(",").includes(modality)} onChange={() => change({ modality: toggled(filter.modality, modality) })}>
                   {modality}
                 </Chip>
               ))}
             </Group>
-          </Chip.Group>
-          <div style={{ flex: 1 }} />
-          <Text size="xs" c="dimmed" style={{ whiteSpace: "nowrap" }} aria-live="polite">
-            {total === undefined ? t("common.shown", { shown: rows.length }) : t("common.of", { shown: rows.length, total })}
-          </Text>
-          {filtered && (
-            <Button size="compact-xs" variant="subtle" onClick={() => void navigate({ search: {} })}>
-              {t("common.clear")}
-            </Button>
+            <Group gap="xs" wrap="nowrap" className={classes.end}>
+            {filtered && <Button size="compact-xs" variant="subtle" onClick={clear}>{t("common.clear")}</Button>}
+            <Text size="xs" c="dimmed" className={classes.total} aria-live="polite">
+              {first && (first.more ? t("study.moreThan", { total: first.total }) : t("study.studies", { count: first.total ?? rows.length }))}
+            </Text>
+            {may("store") && <UploadButton />}
+            {may("delete") && (
+              <Tooltip label={t("delete.recent")}>
+                <ActionIcon variant="subtle" color="gray" size="sm" onClick={() => setDeleted(true)} aria-label={t("delete.recent")}><IconTrashX size={16} /></ActionIcon>
+              </Tooltip>
+            )}
+            {columnMenu}
+            </Group>
+          </Group>
+          {many.length > 0 && <Bulk count={many.length} acts={acts} onNone={() => setTicked(new Set())} />}
+          {found.isError && rows.length === 0 ? (
+            <Designed.Failed error={found.error} retry={() => void found.refetch()} />
+          ) : (
+            <Table
+              label={t("room.studies")}
+              columns={selected ? shown.filter((column) => BESIDE.has(column.key)) : shown}
+              rows={rows}
+              rowKey={uidOf}
+              stamp={stampOf}
+              of={JSON.stringify(filter)}
+              selected={selected}
+              onSelect={(row) => change({ study: row.uid })}
+              onOpen={whole}
+              onDouble={(row) => openViewer(row.uid)}
+              onKey={press}
+              ticked={ticked}
+              onTick={setTicked}
+              sort={filter.sort}
+              onSort={(sort) => change({ sort })}
+              onMore={more}
+              loading={found.isLoading}
+              empty={<Nothing filtered={filtered} onClear={clear} />}
+            />
           )}
-        </Group>
-        {found.isError ? (
-          <Designed.Failed error={found.error} retry={() => void found.refetch()} />
-        ) : (
-          <Table
-            label={t("room.studies")}
-            columns={shown}
-            rows={rows}
-            rowKey={uidOf}
-            selected={selected}
-            onSelect={(row) => change({ study: uidOf(row) })}
-            onOpen={open}
-            onKey={(key, row) => key === "o" && open(row)}
-            sort={filter.sort}
-            onSort={(sort) => change({ sort })}
-            onMore={more}
-            loading={found.isLoading}
-            empty={empty}
-          />
-        )}
+        </div>
+        {selected && <StudyPanel key={selected} uid={selected} known={known} onClose={() => change({ study: undefined })} />}
+        <Palette opened={menu} onClose={() => setMenu(false)} commands={acts.map((act) => ({ label: act.label, key: act.key, run: act.run }))} />
+        {deleted && <Deleted onClose={() => setDeleted(false)} />}
+        {dialog}
+        <Says />
       </div>
-      {selected && <StudyPanel uid={selected} known={rows.find((row) => uidOf(row) === selected)} onClose={() => change({ study: undefined })} />}
-    </div>
+    </DropZone>
   );
 }
 
-function Name({ row }: { row: Dataset }) {
+function Bulk({ count, acts, onNone }: { count: number; acts: Act[]; onNone: () => void }) {
   const { t } = useTranslation();
-  const { main, other } = showName(person(row, "00100010"));
   return (
-    <Tooltip label={other ? `${main} · ${other}` : main} disabled={!main} openDelay={600}>
-      <span>
-        {main || <Text span c="dimmed" inherit>{t("study.noName")}</Text>}
-        {other && <Text span c="dimmed" inherit ml={8}>{other}</Text>}
-      </span>
-    </Tooltip>
-  );
-}
-
-function FilterBox({ value, label, onChange }: { value: string; label: string; onChange: (value: string) => void }) {
-  const [typed, setTyped] = useState(value);
-  useEffect(() => setTyped(value), [value]);
-  useEffect(() => {
-    if (typed === value) return;
-    const soon = setTimeout(() => onChange(typed), 250);
-    return () => clearTimeout(soon);
-  }, [typed, value, onChange]);
-  return <TextInput size="xs" variant="filled" value={typed} onChange={(event) => setTyped(event.currentTarget.value)} aria-label={label} classNames={{ input: classes.filter }} />;
-}
-
-function DatePresets({ from, to, onChange }: { from?: string; to?: string; onChange: (part: StudySearch) => void }) {
-  const { t } = useTranslation();
-  const day = (back: number) => dicomDay(new Date(Date.now() - back * 86_400_000));
-  const presets = [
-    { word: "study.anyDate", from: undefined, to: undefined },
-    { word: "study.today", from: day(0), to: day(0) },
-    { word: "study.yesterday", from: day(1), to: day(1) },
-    { word: "study.week", from: day(6), to: day(0) },
-    { word: "study.month", from: day(29), to: day(0) },
-  ] as const;
-  const date = (value: string | undefined) => showDate(value);
-  const pick = (text: string) => text.replaceAll("-", "") || undefined;
-  return (
-    <Group gap={4} wrap="nowrap">
-      <Button.Group>
-        {presets.map((preset) => (
-          <Button
-            key={preset.word}
-            size="compact-xs"
-            variant={preset.from === from && preset.to === to ? "filled" : "default"}
-            aria-pressed={preset.from === from && preset.to === to}
-            onClick={() => onChange({ from: preset.from, to: preset.to })}
-          >
-            {t(preset.word)}
-          </Button>
-        ))}
-      </Button.Group>
-      <input className={classes.date} type="date" value={date(from)} aria-label={t("study.from")} onChange={(event) => onChange({ from: pick(event.target.value) })} />
-      <Text size="xs" c="dimmed">{t("study.to")}</Text>
-      <input className={classes.date} type="date" value={date(to)} aria-label={t("study.to")} onChange={(event) => onChange({ to: pick(event.target.value) })} />
+    <Group className={classes.bulk} gap={6} role="toolbar" aria-label={t("common.actions")}>
+      <Text size="sm" fw={600}>{t("common.ticked", { count })}</Text>
+      {acts.map((act) => (
+        <Button key={act.name} size="compact-xs" variant="default" c={act.danger ? "red" : undefined} leftSection={<act.icon size={14} />} onClick={act.run}>{act.label}</Button>
+      ))}
+      <Button size="compact-xs" variant="subtle" onClick={onNone}>{t("common.cancel")}</Button>
     </Group>
   );
+}
+
+function Nothing({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
+  const { t } = useTranslation();
+  if (!filtered) return <Designed.Empty title={t("study.empty")} hint={t("study.emptyHint", { host: location.hostname })} />;
+  return (
+    <Designed.Empty title={t("study.noMatch")} hint={t("study.noMatchHint")} action={<Button size="compact-sm" variant="default" onClick={onClear}>{t("common.clear")}</Button>} />
+  );
+}
+
+function useStudyColumns(filter: StudyFilter, change: (part: StudySearch) => void): Column<StudyShown>[] {
+  const { t, i18n } = useTranslation();
+  const language = i18n.language as Language;
+  const box = (key: "name" | "id" | "accession" | "description", label: string) => (
+    <FilterBox value={filter[key] ?? ""} label={label} onChange={(value) => change({ [key]: value || undefined })} />
+  );
+  return [
+    { key: "name", title: t("study.patient"), width: "minmax(170px, 2.2fr)", cell: (row) => <Name name={row.patient.name} />, filter: box("name", t("study.patient")), sort: "name" },
+    { key: "id", title: t("study.id"), width: "minmax(100px, 1.1fr)", cell: (row) => row.patient.id || t("study.noId"), filter: box("id", t("study.id")), sort: "id" },
+    { key: "issuer", title: t("study.issuer"), width: "minmax(90px, 0.8fr)", cell: (row) => row.patient.issuer },
+    { key: "sex", title: t("study.sex"), width: "56px", cell: (row) => showSex(row.patient.sex, language) },
+    { key: "age", title: t("study.age"), width: "64px", cell: (row) => showAge(row.patient.birth_date, row.date, language) },
+    { key: "birth", title: t("study.birth"), width: "104px", cell: (row) => showDate(row.patient.birth_date) },
+    { key: "date", title: t("study.date"), width: "104px", cell: (row) => showDate(row.date), sort: "date" },
+    { key: "time", title: t("study.time"), width: "60px", cell: (row) => showTime(row.time) },
+    { key: "modality", title: t("study.modality"), width: "92px", cell: (row) => row.modalities.join(" ") },
+    { key: "description", title: t("study.description"), width: "minmax(140px, 2fr)", cell: (row) => row.description, filter: box("description", t("study.description")), sort: "description" },
+    { key: "accession", title: t("study.accession"), width: "minmax(130px, 1fr)", cell: (row) => row.accession, filter: box("accession", t("study.accession")), sort: "accession" },
+    { key: "referring", title: t("study.referring"), width: "minmax(130px, 1fr)", cell: (row) => showName(nameOf(row.referring)).main },
+    { key: "series", title: t("study.series"), width: "64px", numeric: true, cell: (row) => row.series },
+    { key: "images", title: t("study.images"), width: "72px", numeric: true, cell: (row) => row.images },
+    { key: "size", title: t("study.size"), width: "84px", numeric: true, cell: (row) => showBytes(row.size_bytes) },
+    { key: "received", title: t("study.received"), width: "150px", cell: (row) => (row.received_at ? showMoment(row.received_at) : "") },
+  ];
 }

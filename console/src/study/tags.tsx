@@ -1,76 +1,71 @@
-import { Modal, TextInput } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { ActionIcon, Group, Modal, Text, TextInput } from "@mantine/core";
+import { IconChevronLeft, IconChevronRight } from "@tabler/icons-react";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { type Attribute, type Dataset, findInstances, metadataOf, text } from "../api/dicomweb";
-import type { PersonName } from "../kit/format";
+import { metadataOf } from "../api/dicomweb";
 import { Designed } from "../kit/states";
 import classes from "./studies.module.css";
+import { rowsOf } from "./values";
 
-interface Row {
-  path: string;
-  depth: number;
-  vr: string;
-  value: string;
+interface Props {
+  study: string;
+  series: string;
+  instances: string[];
+  at: number;
+  onClose: () => void;
 }
 
-/** Every attribute of the first image of a series. */
-export function Tags({ study, series, onClose }: { study: string; series: string; onClose: () => void }) {
+/** Every attribute of an image, searched by tag, name or value; the neighbours are one step away. */
+export function Tags({ study, series, instances, at: first, onClose }: Props) {
   const { t } = useTranslation();
   const [wanted, setWanted] = useState("");
-  const read = useQuery({
-    queryKey: ["tags", study, series],
-    queryFn: async () => {
-      const [first] = await findInstances(study, series);
-      return first ? metadataOf(study, series, text(first, "00080018")) : undefined;
-    },
+  const [at, setAt] = useState(first);
+  const uid = instances[at];
+  const read = useQuery({ queryKey: ["tags", study, series, uid], queryFn: () => metadataOf(study, series, uid ?? ""), enabled: uid !== undefined, placeholderData: keepPreviousData });
+  const rows = read.data ? rowsOf(read.data, t("tags.bulk")) : [];
+  const words = wanted.toLowerCase().split(/\s+/).filter(Boolean);
+  const shown = rows.filter((row) => {
+    const text = `${row.tag} ${row.path} ${row.vr} ${row.name} ${row.value}`.toLowerCase();
+    return words.every((word) => text.includes(word));
   });
-  const rows = read.data ? flatten(read.data, 0, t("study.bulk")) : [];
-  const shown = rows.filter((row) => `${row.path} ${row.value}`.toLowerCase().includes(wanted.toLowerCase()));
+  const go = (by: number) => setAt(Math.max(0, Math.min(instances.length - 1, at + by)));
   return (
-    <Modal opened onClose={onClose} size="xl" title={`${t("study.tags")} · ${t("study.firstImage")}`}>
-      <TextInput mb="sm" value={wanted} onChange={(event) => setWanted(event.currentTarget.value)} placeholder={t("study.tagSearch")} aria-label={t("study.tagSearch")} data-autofocus />
+    <Modal opened onClose={onClose} size={920} title={t("tags.title")} closeButtonProps={{ "aria-label": t("common.close") }}>
+      <Group mb="sm" wrap="nowrap">
+        <TextInput style={{ flex: 1 }} value={wanted} onChange={(event) => setWanted(event.currentTarget.value)} placeholder={t("tags.search")} aria-label={t("tags.search")} data-autofocus />
+        <Text size="xs" c="dimmed" aria-live="polite">{t("tags.shown", { count: shown.length })}</Text>
+        <Group gap={2} wrap="nowrap">
+          <ActionIcon variant="subtle" color="gray" disabled={at === 0} onClick={() => go(-1)} aria-label={t("tags.before")}><IconChevronLeft size={16} /></ActionIcon>
+          <Text size="xs" style={{ fontVariantNumeric: "tabular-nums", whiteSpace: "nowrap" }}>{t("tags.of", { at: at + 1, total: instances.length })}</Text>
+          <ActionIcon variant="subtle" color="gray" disabled={at >= instances.length - 1} onClick={() => go(1)} aria-label={t("tags.after")}><IconChevronRight size={16} /></ActionIcon>
+        </Group>
+      </Group>
       {read.isLoading && <Designed.Skeleton rows={10} />}
-      {read.isError && <Designed.Failed error={read.error} />}
-      <table className={classes.tags}>
-        <thead>
-          <tr>
-            <th style={{ width: 130 }}>{t("study.tag")}</th>
-            <th style={{ width: 44 }}>{t("study.vr")}</th>
-            <th>{t("study.value")}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {shown.map((row, index) => (
-            <tr key={`${row.path}${index}`}>
-              <td style={{ paddingInlineStart: 8 + row.depth * 14 }}>{row.path}</td>
-              <td>{row.vr}</td>
-              <td>{row.value}</td>
+      {read.isError && <Designed.Failed error={read.error} retry={() => void read.refetch()} />}
+      {read.data && shown.length === 0 && <Text size="sm" c="dimmed" py="lg" ta="center">{t("tags.none")}</Text>}
+      {shown.length > 0 && (
+        <table className={classes.tags}>
+          <thead>
+            <tr>
+              <th style={{ width: 132 }}>{t("tags.tag")}</th>
+              <th style={{ width: 40 }}>{t("tags.vr")}</th>
+              <th style={{ width: 260 }}>{t("tags.name")}</th>
+              <th>{t("tags.value")}</th>
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {shown.map((row, index) => (
+              <tr key={`${row.path}${index}`}>
+                <td style={{ paddingInlineStart: 8 + row.depth * 14 }}>{row.path}</td>
+                <td>{row.vr}</td>
+                <td>{row.name}</td>
+                <td>{row.value}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
     </Modal>
   );
-}
-
-function flatten(dataset: Dataset, depth: number, bulk: string): Row[] {
-  return Object.entries(dataset).flatMap(([tag, attribute]) => {
-    const path = `(${tag.slice(0, 4)},${tag.slice(4)})`;
-    const row = { path, depth, vr: attribute.vr, value: attribute.vr === "SQ" ? "" : shown(attribute, bulk) };
-    const below = attribute.vr === "SQ" ? ((attribute.Value ?? []) as Dataset[]).flatMap((item) => flatten(item, depth + 1, bulk)) : [];
-    return [row, ...below];
-  });
-}
-
-function shown(attribute: Attribute, bulk: string): string {
-  if (attribute.BulkDataURI !== undefined || attribute.InlineBinary !== undefined) return bulk;
-  return (attribute.Value ?? [])
-    .map((value) => {
-      if (value === null) return "";
-      if (typeof value !== "object") return String(value);
-      const name = value as PersonName;
-      return [name.Alphabetic, name.Ideographic, name.Phonetic].filter(Boolean).join(" = ");
-    })
-    .join(" \\ ");
 }
