@@ -20,24 +20,32 @@ from filmroom.archive.commitment import REPORT, Commitments
 from filmroom.archive.commitment_asked import ASK, AskedCommitments
 from filmroom.archive.commitment_web import WebCommitments
 from filmroom.archive.corrections import Corrections
+from filmroom.archive.deidentification import Deidentification
 from filmroom.archive.delete import RECLAIM, Deleting
 from filmroom.archive.devices import Device, Devices
 from filmroom.archive.devices_callers import Callers
 from filmroom.archive.devices_live import LiveBoard, LiveList
 from filmroom.archive.devices_local import LocalAes
+from filmroom.archive.export import EXPORT, Exports
+from filmroom.archive.export_work import ExportWork
 from filmroom.archive.ingest import Ingest
 from filmroom.archive.lanes import Lanes
+from filmroom.archive.listing import Listing
 from filmroom.archive.pixelpool import PixelPool
 from filmroom.archive.quarantine import Quarantine
 from filmroom.archive.query import Query
 from filmroom.archive.quiet import QuietWatch
 from filmroom.archive.recordings import Recordings
+from filmroom.archive.recovery import forget_versions
 from filmroom.archive.retrieve import Retrieve
 from filmroom.archive.retrieve_frames import FrameReader
 from filmroom.archive.retrieve_parts import FrameExtraction, WithoutBulk
 from filmroom.archive.rules import StoreRules
 from filmroom.archive.rules_book import RuleBook
+from filmroom.archive.safekeeping import Safekeeping
 from filmroom.archive.sending import SEND, Sending
+from filmroom.archive.sending_rules_book import ForwardRules
+from filmroom.archive.sending_rules_work import Forwarding
 from filmroom.archive.sending_work import SendingWork
 from filmroom.archive.seriesdoc import SeriesDocuments
 from filmroom.base.allocator import keep_freed_memory
@@ -58,9 +66,12 @@ from filmroom.ops.figures import Figures
 from filmroom.ops.upkeep import Upkeep
 from filmroom.ops.work import Work
 from filmroom.security.accounts import Accounts
-from filmroom.security.passwords import Passwords
-from filmroom.security.sessions import Sessions
+from filmroom.security.audit_outbox import AuditOutbox
+from filmroom.security.people import People
+from filmroom.security.principals import SYSTEM
+from filmroom.security.signin import DirectoryRules
 from filmroom.security.tokens import Tokens
+from filmroom.security.vouching import mapping
 from filmroom.settings import BadSetting, Settings
 from filmroom.storage.blobs import Blobs
 from filmroom.storage.online import OnlineStore
@@ -79,8 +90,10 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     from filmroom.net.dimse.live import LiveHere
+    from filmroom.net.dimse.pacing import Traffic
     from filmroom.net.dimse.recorder import Recorder
     from filmroom.net.dimse.tls import Certificates
+    from filmroom.net.notify.syslog import SyslogSender
 
 log = structlog.get_logger()
 
@@ -105,6 +118,8 @@ class Core:
     feed: FeedWatch
     online: OnlineStore
     blobs: Blobs
+    people: People
+    keeping: Safekeeping
     accounts: Accounts
     tokens: Tokens
     devices: Devices
@@ -117,6 +132,7 @@ class Core:
     pixels: PixelPool
     retrieve: Retrieve
     sending: Sending
+    exports: Exports
     commitments: Commitments
     asked_commitments: AskedCommitments
     recordings: Recordings
@@ -124,6 +140,7 @@ class Core:
     corrections: Corrections
     rules: StoreRules
     rule_book: RuleBook
+    forward_rules: ForwardRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +155,7 @@ class Server:
 
 
 @asynccontextmanager
-async def open_core(settings: Settings, *, log_from: str = "warning") -> AsyncIterator[Core]:
+async def open_core(settings: Settings, *, log_from: str = "warning", follows: bool = False) -> AsyncIterator[Core]:
     """The archive, opened; closed in the opposite order at the end. Raises FilmroomError.
 
     ``log_from`` is the lowest level that is logged; FILMROOM_LOG overrides it.
@@ -158,10 +175,20 @@ async def open_core(settings: Settings, *, log_from: str = "warning") -> AsyncIt
         )
         blobs = Blobs([online.store])
         quarantine = Quarantine(database, online, blobs, clock)
-        ingest = Ingest(database, online, blobs, quarantine, feed, settings.storage, clock)
+        rules = StoreRules(database, clock)
+        ingest = Ingest(database, online, blobs, quarantine, feed, settings.storage, clock, rules)
         pixels = PixelPool(settings.archive.pixel_workers)
         devices = Devices(database)
-        retrieve = Retrieve(database, blobs, pixels)
+        keeping = Safekeeping.of(database, clock, settings, follows=follows)
+        retrieve = Retrieve(database, blobs, pixels, sight=keeping.sight, looks=keeping.looks)
+        people = People.of(
+            database,
+            clock,
+            settings,
+            directory=_directory(settings),
+            audit=keeping.trail,
+            dress=keeping.book.dress,
+        )
         core = Core(
             settings=settings,
             clock=clock,
@@ -169,18 +196,29 @@ async def open_core(settings: Settings, *, log_from: str = "warning") -> AsyncIt
             feed=feed,
             online=online,
             blobs=blobs,
-            accounts=Accounts(database, clock, Passwords()),
-            tokens=Tokens(database, clock),
+            people=people,
+            accounts=people.accounts,
+            tokens=people.tokens,
             devices=devices,
             local_aes=LocalAes(database, settings.dimse.ae_title),
             callers=Callers(database, devices, clock),
             live=LiveList(database),
             quarantine=quarantine,
             ingest=ingest,
-            query=Query(database, retrieve_ae_title=settings.dimse.ae_title),
+            query=Query(database, retrieve_ae_title=settings.dimse.ae_title, asked=keeping.looks.asked),
+            keeping=keeping,
             pixels=pixels,
             retrieve=retrieve,
             sending=Sending(database, retrieve, devices, settings.delivery, clock),
+            exports=Exports(
+                database,
+                retrieve,
+                devices,
+                Deidentification(database, clock),
+                clock,
+                root=settings.data / "exports",
+                record=keeping.trail,
+            ),
             commitments=Commitments(
                 database,
                 blobs,
@@ -200,14 +238,29 @@ async def open_core(settings: Settings, *, log_from: str = "warning") -> AsyncIt
             ),
             recordings=Recordings(database, clock, settings.recordings),
             corrections=Corrections(database, clock),
-            rules=StoreRules(database, clock),
+            rules=rules,
             rule_book=RuleBook(database, clock),
-            documents=SeriesDocuments(database, blobs, pixels, clock, feed),
+            forward_rules=ForwardRules(database, retrieve, blobs, clock),
+            documents=SeriesDocuments(database, blobs, pixels, clock, feed, sight=keeping.sight, looks=keeping.looks),
         )
         for start, stop in _parts(core):
             await start()
             closing.push_async_callback(stop)
         yield core
+
+
+def _directory(settings: Settings) -> DirectoryRules | None:
+    """Where people are asked for beside our own accounts."""
+    if not settings.people.ldap.url:
+        return None
+    from filmroom.net.identity.ldap import LdapDirectory
+
+    ldap = settings.people.ldap
+    try:
+        roles = dict(mapping(ldap.roles))
+    except ValueError as error:
+        raise BadSetting(f"people.ldap.roles: {error}") from error
+    return DirectoryRules(directory=LdapDirectory(ldap), roles=roles, default_role=ldap.default_role)
 
 
 def _parts(core: Core) -> list[tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]]:
@@ -217,6 +270,7 @@ def _parts(core: Core) -> list[tuple[Callable[[], Awaitable[None]], Callable[[],
         pass
 
     return [
+        (core.keeping.start, core.keeping.stop),
         (core.feed.start, core.feed.stop),
         (core.rules.start, core.rules.stop),
         (core.ingest.start, core.ingest.stop),
@@ -239,7 +293,8 @@ async def open_server(settings: Settings, roles: frozenset[str]) -> AsyncIterato
     if unknown := roles - ROLES:
         raise BadRole(f"{min(unknown)!r} is not a role; the roles are {', '.join(sorted(ROLES))}")
     async with AsyncExitStack() as closing:
-        core = await closing.enter_async_context(open_core(settings, log_from="info"))
+        core = await closing.enter_async_context(open_core(settings, log_from="info", follows="work" in roles))
+        await closing.enter_async_context(_on_record(core))
         first_password = await _first_administrator(core)
         wire = await closing.enter_async_context(_wire(core))
         dicom_port = http_port = 0
@@ -251,6 +306,16 @@ async def open_server(settings: Settings, roles: frozenset[str]) -> AsyncIterato
         if "dimse" in roles:
             dicom_port = await closing.enter_async_context(_dimse(core, wire))
         yield Server(core=core, roles=roles, dicom_port=dicom_port, http_port=http_port, first_password=first_password)
+
+
+@asynccontextmanager
+async def _on_record(core: Core) -> AsyncIterator[None]:
+    """The audit trail says when the server ran."""
+    await core.keeping.opened("started")
+    try:
+        yield
+    finally:
+        await core.keeping.opened("stopped")
 
 
 @asynccontextmanager
@@ -271,11 +336,13 @@ class Wire:
     certificates: "Certificates"
     recorder: "Recorder | None"
     live: "LiveHere"
+    traffic: "Traffic"
 
 
 @asynccontextmanager
 async def _wire(core: Core) -> AsyncIterator[Wire]:
     from filmroom.net.dimse.live import LiveHere
+    from filmroom.net.dimse.pacing import Traffic
     from filmroom.net.dimse.recorder import Recorder
     from filmroom.net.dimse.tls import Certificates
 
@@ -287,7 +354,8 @@ async def _wire(core: Core) -> AsyncIterator[Wire]:
     board = LiveBoard(core.database, uuid.uuid4().hex[:8], here.handles)
     await board.start()
     try:
-        yield Wire(certificates=certificates, recorder=recorder, live=here)
+        traffic = Traffic(core.settings.delivery.bytes_per_s)
+        yield Wire(certificates=certificates, recorder=recorder, live=here, traffic=traffic)
     finally:
         await board.stop()
         if recorder is not None:
@@ -302,6 +370,8 @@ async def _work(core: Core, wire: "Wire") -> AsyncIterator[None]:
     await core.documents.start()
     lanes = _lanes(core, wire)
     await lanes.start()
+    forwarding = Forwarding(core.database, core.feed, core.retrieve, core.blobs, core.devices, core.sending, core.clock)
+    await forwarding.start()
     hours = core.settings.workflow.notice_retry_hours
     completeness = CompletenessReader(core.database, core.feed, core.clock, retry_hours=hours)
     await completeness.start()
@@ -309,17 +379,26 @@ async def _work(core: Core, wire: "Wire") -> AsyncIterator[None]:
     await webhooks.start()
     upkeep = _upkeep(core, webhooks)
     await upkeep.start()
+    repository = _audit_repository(core)
+    if repository is not None:
+        await repository.start()
     reclaiming = Worker(
         core.database, {RECLAIM: _deleting(core).reclaim}, core.clock, name=_process_name(), concurrency=1
     )
     await reclaiming.start()
+    exporting = _exporting(core, wire)
+    await exporting.start()
     try:
         yield
     finally:
+        await exporting.stop()
         await reclaiming.stop()
+        if repository is not None:
+            await repository.stop()
         await upkeep.stop()
         await webhooks.stop()
         await completeness.stop()
+        await forwarding.stop()
         await lanes.stop()
         await core.documents.stop()
         await quiet.stop()
@@ -327,6 +406,39 @@ async def _work(core: Core, wire: "Wire") -> AsyncIterator[None]:
 
 def _deleting(core: Core) -> Deleting:
     return Deleting(core.database, core.online, core.clock)
+
+
+def _exporting(core: Core, wire: "Wire") -> Worker:
+    """What is taken out to files, and de-identified to devices."""
+    from filmroom.net.dimse.limits import ChannelLimits
+    from filmroom.net.dimse.reactor import Reactor
+    from filmroom.net.dimse.sender import Sender
+
+    settings = core.settings.dimse
+    limits = ChannelLimits.of(settings)
+    reactor = Reactor.for_timeouts(limits.timeouts_s())
+    wire.live.add_calls(reactor)
+    sender = Sender(
+        core.retrieve,
+        calling_ae=settings.ae_title,
+        limits=limits,
+        reactor=reactor,
+        certificates=wire.certificates,
+        recorder=wire.recorder,
+        traffic=wire.traffic,
+    )
+    work = ExportWork(
+        core.database,
+        core.retrieve,
+        core.pixels,
+        core.devices,
+        core.exports.projects,
+        core.clock,
+        root=core.settings.data / "exports",
+        sender=sender,
+    )
+    handlers = {EXPORT: work.run}
+    return Worker(core.database, handlers, core.clock, name=_process_name(), queue=EXPORT, concurrency=1)
 
 
 def _lanes(core: Core, wire: "Wire") -> Lanes:
@@ -348,6 +460,7 @@ def _lanes(core: Core, wire: "Wire") -> Lanes:
         reactor=reactor,
         certificates=wire.certificates,
         recorder=wire.recorder,
+        traffic=wire.traffic,
     )
     caller = CommitmentCaller(
         core.asked_commitments,
@@ -394,15 +507,41 @@ def _webhooks(core: Core) -> Webhooks:
     return Webhooks(core.database, client, settings, core.clock, source=source)
 
 
+def _audit_repository(core: Core) -> "SyslogSender | None":
+    """Where audit messages are sent, if anywhere."""
+    from filmroom.net.notify.syslog import SyslogSender, tls_context
+
+    rules = core.settings.security
+    if not rules.syslog_host:
+        return None
+    try:
+        tls_context(rules.syslog_ca, rules.syslog_certificate, rules.syslog_key)
+    except OSError as error:
+        raise BadSetting(f"security.syslog_*: {error}") from error
+    return SyslogSender(
+        AuditOutbox(core.database, source=core.settings.dimse.ae_title),
+        rules.syslog_host,
+        rules.syslog_port,
+        tls=lambda: tls_context(rules.syslog_ca, rules.syslog_certificate, rules.syslog_key),
+        name=os.uname().nodename,
+    )
+
+
 def _upkeep(core: Core, webhooks: WebhookWork) -> Upkeep:
     """What is forgotten in time."""
     settings = core.settings.feed
     work: dict[str, Callable[[], Awaitable[object]]] = {
+        "audit records": core.keeping.forget,
         "facts": lambda: feed.prune(core.database, core.clock.now() - timedelta(days=settings.keep_days)),
         "idempotency keys": Repeats(core.database, core.clock).prune,
+        "exported files": core.exports.prune,
+        "failed sign-ins": core.people.attempts.prune,
         "webhook log": lambda: webhooks.prune(settings.webhook_log_days),
         "finished work": Housekeeping(core.database, core.settings.workflow, core.clock).round,
     }
+    work["replaced versions"] = lambda: forget_versions(core.database, core.online, core.clock)
+    if days := core.settings.archive.quarantine_days:
+        work["quarantine"] = lambda: core.quarantine.expire(SYSTEM, days=days)
     return Upkeep(work)
 
 
@@ -430,14 +569,16 @@ async def _web(core: Core, wire: "Wire") -> AsyncIterator[int]:
     tail = FeedTail(core.database, core.feed)
 
     def tested(device: Device) -> AsyncIterator[Step]:
-        to = Peer.of(device, wire.certificates)
+        to = Peer.of(device, wire.certificates, "echo")
         return probe(to, calling_ae=core.settings.dimse.ae_title, recorder=wire.recorder)
 
     services = WebServices(
         deleting=_deleting(core),
+        listing=Listing(core.database, core.query),
         changes=Changes(core.database, tail),
         work=Work(core.database, core.clock),
         sending=core.sending,
+        exports=core.exports,
         webhooks=_webhooks(core),
         repeats=Repeats(core.database, core.clock),
         figures=Figures(core.database, core.online.root, core.clock),
@@ -456,8 +597,10 @@ async def _web(core: Core, wire: "Wire") -> AsyncIterator[int]:
         settings=core.settings,
         clock=core.clock,
         accounts=core.accounts,
-        sessions=Sessions(core.database, core.clock, lasts=timedelta(hours=core.settings.web.session_hours)),
+        sessions=core.people.sessions,
         tokens=core.tokens,
+        people=core.people,
+        keeping=core.keeping,
         query=core.query,
         retrieve=core.retrieve,
         frames=FrameReader(core.retrieve, core.blobs, core.pixels),
@@ -472,6 +615,7 @@ async def _web(core: Core, wire: "Wire") -> AsyncIterator[int]:
         quarantine=core.quarantine,
         corrections=core.corrections,
         rules=core.rule_book,
+        forward_rules=core.forward_rules,
         recordings=core.recordings,
         device_test=tested,
         checks={"database": database_answers, "store": store_takes},
@@ -493,7 +637,11 @@ async def _dimse(core: Core, wire: "Wire") -> AsyncIterator[int]:
 
     services = DimseServices(
         certificates=wire.certificates,
+        traffic=wire.traffic,
+        identify=core.people.identify,
+        archives=core.devices.list,
         recorder=wire.recorder,
+        dress=core.keeping.book.dress,
         parts=_parts_of(core),
         ingest=core.ingest,
         query=core.query,

@@ -81,6 +81,12 @@ class DimseSettings:
     tls_client_certificates: str = setting(
         "none", help="Certificates of callers over TLS: none, wanted (verified when shown) or required."
     )
+    user_identity: str = setting(
+        "ignored",
+        help="User identity of callers (name and passcode, PS3.7 D.3.3.7): ignored, accepted (checked when it is sent) "
+        "or required. Over an open network the passcode is readable: use it with TLS.",
+    )
+    user_identity_role: str = setting("", help="A role that the user of an association must have. Empty: any account.")
     accept_unknown_sop_classes: bool = setting(
         True, help="Accept C-STORE of SOP classes that are not in the tables, private ones included."
     )
@@ -101,6 +107,12 @@ class WebSettings:
     port: int = setting(8080, env="FILMROOM_HTTP_PORT", help="TCP port of the web listener.")
     public_url: str = setting(
         "", env="FILMROOM_PUBLIC_URL", help="Address that browsers use, where a proxy stands in front. Empty: as asked."
+    )
+    trusted_proxies: str = setting(
+        "",
+        env="FILMROOM_TRUSTED_PROXIES",
+        help="Networks of reverse proxies whose X-Forwarded-For is believed, separated by commas (10.0.0.5/32): who "
+        "tries passwords, and who is in the audit trail, is then the browser and not the proxy.",
     )
     session_hours: float = setting(12.0, help="Hours after which a browser session ends.")
     max_json_bytes: int = setting(1_048_576, help="Largest JSON request body, in bytes.")
@@ -146,6 +158,9 @@ class ArchiveSettings:
     """How objects are filed."""
 
     quiet_s: float = setting(60.0, help="Seconds without a new object after which a study counts as complete.")
+    quarantine_days: int = setting(
+        0, help="Days after which an object in quarantine that nobody decided about is given up; 0: never."
+    )
     pixel_workers: int = setting(2, help="Processes that decode, transcode and render pixel data.")
 
 
@@ -155,6 +170,11 @@ class DeliverySettings:
 
     retry_hours: float = setting(
         24.0, help="Hours for which an object is offered again to a destination that is away or full."
+    )
+    bytes_per_s: int = setting(
+        0,
+        help="Most bytes a second that all objects sent to other nodes take together; destinations share them evenly. "
+        "0: no limit.",
     )
     commitment_window_s: float = setting(
         30.0,
@@ -221,6 +241,117 @@ class RecordingSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LdapSettings:
+    """A directory of people: LDAP or Active Directory."""
+
+    url: str = setting(
+        "", env="FILMROOM_LDAP_URL", help="ldaps://host or ldap://host (then start_tls). Empty: no directory is asked."
+    )
+    start_tls: bool = setting(True, help="Begin TLS on an ldap:// connection before anything is said.")
+    ca: str = setting(
+        "", help="PEM file of the authorities that the directory is verified against. Empty: the system's."
+    )
+    bind_dn: str = setting("", help="Whom Filmroom searches the directory as. Empty: anonymous.")
+    bind_password: str = setting("", env="FILMROOM_LDAP_PASSWORD", secret=True, help="The password of bind_dn.")
+    user_base: str = setting("", help="Where people are: ou=people,dc=example,dc=org.")
+    user_filter: str = setting(
+        "(uid={name})", help="Finds a person by the name that was typed. Active Directory: (sAMAccountName={name})."
+    )
+    name_attribute: str = setting("uid", help="The attribute that becomes the account's name.")
+    display_attribute: str = setting("cn", help="The attribute that people read.")
+    id_attribute: str = setting(
+        "entryUUID", help="The attribute that never changes. Active Directory: objectGUID. Empty: the DN."
+    )
+    group_base: str = setting("", help="Where groups are. Empty: memberOf of the person is read.")
+    group_filter: str = setting(
+        "(|(member={dn})(uniqueMember={dn})(memberUid={name}))", help="Finds a person's groups."
+    )
+    roles: str = setting(
+        "", help="Which group has which role: 'pacs-admins=administrator; cn=doctors,ou=groups,dc=x=radiologist'."
+    )
+    default_role: str = setting("", help="The role of people without a group of 'roles'. Empty: they may not sign in.")
+    timeout_s: float = setting(5.0, help="Seconds to wait for the directory.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcSettings:
+    """An OpenID Connect provider."""
+
+    issuer: str = setting("", help="The provider's address; its configuration is read from there.")
+    client_id: str = setting("", help="As whom Filmroom is registered at the provider.")
+    client_secret: str = setting("", secret=True, help="The secret of the registration. Empty: a public client.")
+    label: str = setting("", help="What the button on the login page says. Empty: the provider's name.")
+    scopes: str = setting("openid profile email", help="Scopes that are asked for.")
+    groups_claim: str = setting("groups", help="The claim that holds groups; a dot goes deeper (realm_access.roles).")
+    name_claim: str = setting("preferred_username", help="The claim that becomes the account's name.")
+    roles: str = setting("", help="Which group has which role: 'pacs-admins=administrator; doctors=radiologist'.")
+    default_role: str = setting("", help="The role of people without a group of 'roles'. Empty: they may not sign in.")
+    ca: str = setting(
+        "", help="PEM file of the authorities that the provider is verified against. Empty: the system's."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleSettings:
+    """People and how they sign in."""
+
+    password_min_length: int = setting(10, help="Fewest characters of a new password.")
+    password_history: int = setting(5, help="Earlier passwords that cannot be used again.")
+    password_days: int = setting(0, help="Days after which a password must be changed; 0: never.")
+    one_time_hours: float = setting(72.0, help="Hours for which a one-time password works.")
+    idle_minutes: float = setting(
+        120.0, help="Minutes without a request after which a browser session ends; 0: only web.session_hours count."
+    )
+    factor_roles: str = setting("", help="Roles that must have a second factor, separated by commas.")
+    sealing_key: str = setting(
+        "",
+        env="FILMROOM_SEALING_KEY",
+        help="File with the 32 bytes that seal secrets in the database; the same on every node. Empty: sealing.key in "
+        "the data folder, made at the first start.",
+    )
+    ldap: LdapSettings = field(default_factory=LdapSettings)
+    oidc: dict[str, OidcSettings] = field(
+        default_factory=dict,
+        metadata={"help": "OpenID Connect providers, each a table of its own: [people.oidc.NAME].", "env": ""},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecuritySettings:
+    """Rights and audit."""
+
+    separate_duties: bool = setting(
+        False,
+        help="System, security and audit are three people's duties: the administrator role neither manages accounts' "
+        "rights and protected patients nor reads the audit trail; security-officer and auditor do.",
+    )
+    audit_days: float = setting(
+        2190.0, help="Days that audit records are kept; 0 keeps them for ever. Law asks for at least 180 in China."
+    )
+    mass_access_studies: int = setting(
+        200, help="Different studies opened by one person within an hour after which an alert is raised."
+    )
+    break_glass_hours: float = setting(4.0, help="Longest time, in hours, for which a broken glass opens a patient.")
+    syslog_host: str = setting(
+        "",
+        env="FILMROOM_AUDIT_SYSLOG_HOST",
+        help="Audit record repository to which every record is sent by syslog over TLS (RFC 5425). Empty: none.",
+    )
+    syslog_port: int = setting(6514, env="FILMROOM_AUDIT_SYSLOG_PORT", help="TCP port of the repository.")
+    syslog_ca: str = setting(
+        "",
+        env="FILMROOM_AUDIT_SYSLOG_CA",
+        help="PEM file of the authorities that the repository is verified against. Empty: those of the system.",
+    )
+    syslog_certificate: str = setting(
+        "",
+        env="FILMROOM_AUDIT_SYSLOG_CERTIFICATE",
+        help="PEM file of our certificate, where the repository asks for one.",
+    )
+    syslog_key: str = setting("", env="FILMROOM_AUDIT_SYSLOG_KEY", help="PEM file of that certificate's private key.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything an operator can set."""
 
@@ -235,6 +366,7 @@ class Settings:
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     dimse: DimseSettings = field(default_factory=DimseSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    people: PeopleSettings = field(default_factory=PeopleSettings)
     hl7: Hl7Settings = field(default_factory=Hl7Settings)
     storage: StorageSettings = field(default_factory=StorageSettings)
     archive: ArchiveSettings = field(default_factory=ArchiveSettings)
@@ -242,6 +374,7 @@ class Settings:
     recordings: RecordingSettings = field(default_factory=RecordingSettings)
     feed: FeedSettings = field(default_factory=FeedSettings)
     workflow: WorkflowSettings = field(default_factory=WorkflowSettings)
+    security: SecuritySettings = field(default_factory=SecuritySettings)
 
 
 class BadSetting(ValueError):
@@ -276,12 +409,22 @@ def _build(section: Any, tree: Mapping[str, Any], environ: Mapping[str, str], *,
                 raise BadSetting(f"{where}: {prefix}{name} is a section, not a value")
             values[name] = _build(hints[name], below, environ, where=where, prefix=f"{prefix}{name}.")
             continue
+        if typing.get_origin(hints[name]) is dict:
+            values[name] = _named(typing.get_args(hints[name])[1], tree.get(name, {}), where, f"{prefix}{name}")
+            continue
         if name in tree:
             values[name] = _convert(tree[name], hints[name], f"{where}: {prefix}{name}")
         variable = each.metadata.get("env", "")
         if variable and environ.get(variable):
             values[name] = _convert(environ[variable], hints[name], f"environment variable {variable}")
     return section(**values)
+
+
+def _named(section: Any, tables: Any, where: str, prefix: str) -> dict[str, Any]:
+    """Sections of one kind, each with a name of its own."""
+    if not isinstance(tables, dict) or not all(isinstance(each, dict) for each in tables.values()):
+        raise BadSetting(f"{where}: {prefix} has a section for each name")
+    return {name: _build(section, each, {}, where=where, prefix=f"{prefix}.{name}.") for name, each in tables.items()}
 
 
 _IN_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}

@@ -182,9 +182,7 @@ def test_frames_are_moved_to_another_node(filmroom: Filmroom, multiframes: Seque
 
 @pytest.mark.capability("1.4.1")
 def test_z13_bulk_data_is_left_out(filmroom: Filmroom, tmp_path: Path) -> None:
-    chosen = [
-        each for each in fresh_samples() if each.part10 and each.name.startswith(("CT_small", "anonymous_ecg"))
-    ]
+    chosen = [each for each in fresh_samples() if each.part10 and each.name.startswith(("CT_small", "anonymous_ecg"))]
     assert len(chosen) >= 1
     store(filmroom, chosen, tmp_path)
     for sample in chosen:

@@ -179,6 +179,8 @@ def kind(schema: Mapping[str, Any]) -> str:
     if "const" in schema:
         return json.dumps(schema["const"])
     match schema.get("type"):
+        case "array" if "prefixItems" in schema:
+            return f"[{', '.join(kind(each) for each in schema['prefixItems'])}]"
         case "array":
             inner = kind(schema.get("items", {}))
             return f"({inner})[]" if " " in inner else f"{inner}[]"

@@ -33,6 +33,10 @@ def _section(section: Any, prefix: str, title: str) -> Iterator[str]:
         if not dataclasses.is_dataclass(hints[field.name]):
             yield _row(prefix, field, hints[field.name], getattr(section, field.name))
     for field in fields:
+        if typing.get_origin(hints[field.name]) is dict:
+            kind = typing.get_args(hints[field.name])[1]
+            purpose = (kind.__doc__ or "").strip().splitlines()[0].rstrip(".")
+            yield from _section(kind(), f"{prefix}{field.name}.NAME.", f"{prefix}{field.name}.NAME: {purpose}")
         if dataclasses.is_dataclass(hints[field.name]):
             below = getattr(section, field.name)
             purpose = (type(below).__doc__ or "").strip().splitlines()[0].rstrip(".")

@@ -13,6 +13,7 @@ from filmroom.db.feed import Record, Span
 from filmroom.db.feed_tail import FeedTail
 from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
+from filmroom.index.query_view import studies_in_sight
 from filmroom.security.policy import Action, demand, may
 from filmroom.security.principals import Principal
 
@@ -25,6 +26,7 @@ FOR_VIEWERS: frozenset[str] = frozenset(
     for kind in (
         facts.InstancesStored,
         facts.InstancesDeleted,
+        facts.InstancesRestored,
         facts.StudyQuiet,
         facts.StudyComplete,
         facts.AttributesCorrected,
@@ -85,6 +87,13 @@ class Changes:
         """The feed's live end."""
         return self._tail
 
+    async def in_sight(self, who: Principal, records: Sequence[Record]) -> Sequence[Record]:
+        """Of these facts those that ``who`` may know of, for what they are about."""
+        if not who.view.narrow or not records:
+            return records
+        async with self._database.connection() as connection:
+            return await _in_sight(connection, who, records)
+
     async def after_moment(self, who: Principal, moment: datetime) -> int:
         """The number after which the facts of a moment and later follow."""
         demand(who, Action.VIEW)
@@ -117,6 +126,8 @@ class Changes:
             await self._tail.wait(after, end - loop.time())
         ends = found[-1].seq if len(found) == limit else max(after, there.last)
         async with self._database.connection() as connection:
+            if who.view.narrow:
+                found = await _in_sight(connection, who, found)
             became = await _states(connection, found) if states and found else {}
         changes = [
             Change(seq=each.seq, at=each.at, kind=each.kind, data=each.body, state=became.get(each.seq))
@@ -136,6 +147,21 @@ def _wanted(who: Principal, kinds: Sequence[str]) -> list[str] | None:
     if visible is None:
         return sorted(kinds) or None
     return sorted(visible & set(kinds) if kinds else visible)
+
+
+async def _in_sight(connection: Connection, who: Principal, records: Sequence[Record]) -> list[Record]:
+    """Facts of studies that are in sight; a page ends where it would have ended, with less in it.
+
+    A fact that names no study, or several of which one is out of sight, is left out.
+    """
+    of = {each.seq: _studies_of(each) for each in records}
+    seen = await studies_in_sight(connection, who.view, sorted({uid for uids in of.values() for uid in uids}))
+    return [each for each in records if of[each.seq] and of[each.seq] <= seen]
+
+
+def _studies_of(record: Record) -> set[str]:
+    one = record.body.get("study_uid")
+    return {*record.body.get("study_uids", ()), *([one] if one else [])}
 
 
 async def _states(connection: Connection, records: Sequence[Record]) -> dict[int, str]:

@@ -14,13 +14,14 @@ import structlog
 
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError, NotFound
-from filmroom.base.facts import InstancesDeleted
+from filmroom.base.facts import InstancesDeleted, InstancesRestored
 from filmroom.base.ids import SopUid, StudyUid
 from filmroom.db import feed, jobs
 from filmroom.db.jobs import Job, Report
 from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
-from filmroom.security.policy import Action, demand
+from filmroom.index.query_view import studies_in_sight
+from filmroom.security.policy import Action, demand, view_for
 from filmroom.security.principals import Principal
 from filmroom.storage.model import BlobRange
 from filmroom.storage.online import OnlineStore
@@ -47,6 +48,22 @@ class Deletion:
     final_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastDeletion:
+    """A deletion as the journal has it. ``final``: its bytes are given back; ``final_at`` None: not known any more."""
+
+    entry: int
+    at: datetime
+    who: str
+    why: str
+    target: str
+    study: str
+    instances: int
+    final_at: datetime | None
+    undone: bool
+    final: bool
+
+
 class Deleting:
     """The use cases. ``keep_days``: how long a deletion can be undone."""
 
@@ -56,6 +73,11 @@ class Deleting:
         self._clock = clock
         self._keep = timedelta(days=keep_days)
         self._sql = load("filmroom.archive", "delete.sql")
+
+    @property
+    def keep_days(self) -> float:
+        """How long a deletion can be undone."""
+        return self._keep / timedelta(days=1)
 
     async def delete(
         self,
@@ -76,7 +98,8 @@ class Deleting:
         now = self._clock.now()
         async with self._db.transaction() as tx:
             row = await self._sql.lock_study.one(tx, study=study)
-            if row is None:
+            view = view_for(who, Action.DELETE)
+            if row is None or (view.narrow and not await studies_in_sight(tx, view, [study])):
                 raise NotFound("there is no such resource")
             marked = await self._sql.mark.all(tx, study_pk=row["pk"], series=series, instance=instance)
             if not marked:
@@ -85,6 +108,7 @@ class Deleting:
             target = f"instance:{instance}" if instance else f"series:{series}" if series else f"study:{study}"
             pks = [each["pk"] for each in marked]
             uids = tuple(SopUid(each["sop_uid"]) for each in marked)
+            final_at = now if for_good else now + self._keep
             entry: int = await self._sql.journal.value(
                 tx,
                 at=now,
@@ -93,9 +117,8 @@ class Deleting:
                 action="delete",
                 target=target,
                 before=None,
-                after={"study": study, "pks": pks, "sop_uids": list(uids)},
+                after={"study": study, "pks": pks, "sop_uids": list(uids), "final_at": final_at.isoformat()},
             )
-            final_at = now if for_good else now + self._keep
             await jobs.add(
                 tx, RECLAIM, {"entry": entry}, at=now, due=final_at, principal=who.name, serial_key=f"study:{study}"
             )
@@ -123,7 +146,18 @@ class Deleting:
                 tx, at=now, who=who.name, why="", action="undelete", target=row["target"], before=None, after=None
             )
             await self._sql.undone.run(tx, pk=entry, by=by)
+            uids = tuple(SopUid(each["sop_uid"]) for each in back)
+            restored = InstancesRestored(study_uid=StudyUid(study["study_uid"]), sop_uids=uids)
+            await feed.append(tx, [restored], now)
         return len(back)
+
+    async def past(self, who: Principal, *, before: int | None = None, limit: int = 100) -> list[PastDeletion]:
+        """What was deleted, newest first, or older than entry ``before``. Raises Forbidden."""
+        demand(who, Action.DELETE)
+        now = self._clock.now()
+        async with self._db.connection() as connection:
+            rows = await self._sql.past.all(connection, before=before or 2**62, limit=limit)
+        return [_past(row, now) for row in rows]
 
     async def reclaim(self, job: Job, report: Report) -> None:
         """The job: rows and bytes of a deletion go, a batch at a time; what was undone stays."""
@@ -163,3 +197,20 @@ class Deleting:
     async def _recount(self, tx: Connection, study_pk: int, changed: Sequence[Mapping[str, Any]]) -> None:
         await self._sql.recount_series.run(tx, pks=sorted({each["series_pk"] for each in changed}))
         await self._sql.recount_study.run(tx, study_pk=study_pk)
+
+
+def _past(row: Mapping[str, Any], now: datetime) -> PastDeletion:
+    told = row["final_at"]
+    final_at = None if told is None else datetime.fromisoformat(told)
+    return PastDeletion(
+        entry=row["pk"],
+        at=row["at"],
+        who=row["who"],
+        why=row["why"],
+        target=row["target"],
+        study=row["study"],
+        instances=row["instances"],
+        final_at=final_at,
+        undone=row["undone_by"] is not None,
+        final=row["undone_by"] is None and (final_at is None or now >= final_at),
+    )

@@ -14,6 +14,7 @@ from filmroom.archive.devices_model import (
     ChangedSince,
     Device,
     NoSuchDevice,
+    NotAsked,
     asked,
     described,
     from_row,
@@ -38,6 +39,7 @@ __all__ = [
     "DevicePolicy",
     "Devices",
     "NoSuchDevice",
+    "NotAsked",
     "WorklistPolicy",
     "described",
 ]

@@ -56,6 +56,7 @@ class Reason(Enum):
     SERVICE_NOT_OFFERED = "service-not-offered"
     TOO_MANY = "too-many-associations"
     TLS = "tls-refused"
+    IDENTITY = "user-refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,10 @@ ADVICE: Final[Mapping[Reason, Advice]] = MappingProxyType(
         Reason.TLS: Advice(
             "It did not show by TLS that it is the device.",
             "Set up TLS and the certificate at the device, or change the key tls of its policy.",
+        ),
+        Reason.IDENTITY: Advice(
+            "The user name and passcode it sent were not accepted, or it sent none.",
+            "Give the device an account here (filmroom user add), or change dimse.user_identity.",
         ),
         Reason.TOO_MANY: Advice(
             "It had as many associations open as it may.",

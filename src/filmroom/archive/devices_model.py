@@ -7,12 +7,16 @@ from typing import Any, Final
 
 from filmroom.archive.devices_policy import DevicePolicy
 from filmroom.archive.devices_rules import BadValue, Fault, flag, host, whole, words
-from filmroom.base.errors import FilmroomError, NotFound
+from filmroom.base.errors import FilmroomError, NotFound, Unsupported
 from filmroom.base.ids import AeTitle
 
 
 class NoSuchDevice(NotFound):
     """No device is registered under this AE title."""
+
+
+class NotAsked(Unsupported):
+    """Our rules for this device say that the service is not asked of it."""
 
 
 class BadDevice(FilmroomError):

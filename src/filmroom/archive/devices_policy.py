@@ -8,13 +8,16 @@ from typing import Any, Final, Self
 from filmroom.archive.devices_rules import (
     Fault,
     Rules,
+    address,
     caller,
     charset,
     code,
     flag,
+    hours,
     known_of,
     list_of,
     one_of,
+    optional,
     part,
     rule,
     seconds,
@@ -24,10 +27,13 @@ from filmroom.archive.devices_rules import (
     whole,
 )
 
-SERVICES: Final = frozenset({"echo", "store", "find", "move", "get", "worklist", "mpps", "commit"})
+SERVICES: Final = frozenset({"echo", "store", "find", "move", "get", "worklist", "mpps", "commit", "ups", "ian"})
 
-# What changes the archive; a read-only AE title offers none of it.
-WRITING_SERVICES: Final = frozenset({"store", "mpps", "commit"})
+# What changes the archive; a read-only AE title offers none of it. Of ``ups`` it offers what only reads.
+WRITING_SERVICES: Final = frozenset({"store", "mpps", "commit", "ian"})
+
+# How urgent a delivery is that says nothing of it itself.
+PRIORITIES: Final = ("low", "medium", "high")
 
 # Where a device takes the report of a storage commitment: ``auto`` on the association of its request while that stands
 # and else on a new one, ``new`` always on a new one, ``same`` never on a new one.
@@ -40,12 +46,7 @@ COMMIT_CHECKS: Final = ("row", "exists", "size", "digest")
 # Keys that other parts of the archive read; they are kept as they stand.
 RESERVED: Final = frozenset(
     {"store", "identity", "duplicates", "coercion", "quarantine", "compression", "tls", "tls_required", "tls_name"}
-) | {
-    "quiet_s",
-    "notify_ian",
-    "notify_mpps",
-    "forward_mpps",
-}
+)
 
 MAX_TIMEOUT_S: Final = 86_400.0
 
@@ -113,6 +114,42 @@ class DevicePolicy(Rules):
     )
     max_associations: int | None = rule(
         whole(1, 10_000), "Associations it may hold open at a time; null for the setting."
+    )
+    failover: tuple[str, ...] = rule(
+        list_of(address),
+        "Where else it can be reached, HOST:PORT or AETITLE@HOST:PORT, tried in order when there is no association to "
+        "be had at its own address.",
+        default=(),
+    )
+    calling_ae: str = rule(optional(title), "The AE title that we send to it as; empty for ours.", default="")
+    calling_as_source: bool = rule(
+        flag, "What we send to it is sent as the AE title that the object came from.", default=False
+    )
+    priority: str = rule(
+        one_of(PRIORITIES), "How urgent a delivery to it is that does not say: low, medium, high.", default="medium"
+    )
+    bytes_per_s: int | None = rule(
+        whole(1_000, 10**11), "Most bytes a second that all associations together send to it; null for no limit."
+    )
+    hours: tuple[str, ...] = rule(
+        list_of(hours),
+        "When deliveries to it leave, 19:00-06:30 or sat-sun 00:00-24:00 in the time of this server; empty for always. "
+        "What is of high priority, and C-MOVE, do not wait.",
+        default=(),
+    )
+    fallback: bool = rule(
+        flag,
+        "It is an archive that is asked for studies which are not here when somebody retrieves them.",
+        default=False,
+    )
+    quiet_s: float | None = rule(
+        seconds(0.1, MAX_TIMEOUT_S),
+        "Seconds without a new object after which a study that it sends counts as complete; null for the setting.",
+    )
+    notify_ian: bool = rule(flag, "It is told when studies can be had (PS3.4 annex R).", default=False)
+    notify_mpps: bool = rule(flag, "It is told of performed procedure steps (PS3.4 F.9).", default=False)
+    forward_mpps: tuple[str, ...] = rule(
+        list_of(title), "AE titles that its performed procedure steps are passed on to.", default=()
     )
     as_received: bool = rule(flag, "It is handed objects as they were received, without corrections.", default=False)
     worklist: WorklistPolicy = part(WorklistPolicy, "How the worklist meets it.")

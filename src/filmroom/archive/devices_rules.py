@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from filmroom.archive.sending_hours import span
 from filmroom.base.ids import ae_title
 from filmroom.dicom.charset_tables import term
 from filmroom.dicom.transfersyntax import TRANSFER_SYNTAXES
@@ -250,6 +251,33 @@ def caller(value: Any) -> str:
         except ValueError as error:
             raise BadValue("must be a network as address/length, 10.1.0.0/16 say") from error
     return host(value)
+
+
+def optional(one: Reader) -> Reader:
+    """The same, or an empty text."""
+    return lambda value: "" if value == "" else one(value)
+
+
+def address(value: Any) -> str:
+    """Where else a device is: HOST:PORT, or AETITLE@HOST:PORT."""
+    try:
+        own_title, at, place = value.rpartition("@")
+        name, colon, port = place.rpartition(":")
+        if not colon or not port.isascii() or not port.isdecimal() or not 1 <= int(port) <= 65535:
+            raise BadValue("no port")
+        where = host(name)
+        where = f"[{where}]" if ":" in where else where
+        return f"{title(own_title)}@{where}:{int(port)}" if at else f"{where}:{int(port)}"
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BadValue("must be HOST:PORT or AETITLE@HOST:PORT") from error
+
+
+def hours(value: Any) -> str:
+    """A span of the day, on some days of the week or on all."""
+    try:
+        return str(span(value))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BadValue("must be a span of the day, 19:00-06:30 or sat-sun 00:00-24:00 say") from error
 
 
 def charset(value: Any) -> str:

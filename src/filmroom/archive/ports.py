@@ -48,13 +48,25 @@ class SentObject(Protocol):
     def retry(self) -> Retry: ...
     @property
     def away(self) -> bool: ...
+    @property
+    def through(self) -> str:
+        """Which of the destination's other addresses took it; '' for its own."""
+        ...
 
 
 class ObjectSender(Protocol):
-    """Sends objects to a device: in order, one result for each. Closing the iterator stops."""
+    """Sends objects to a device: in order, one result for each. Closing the iterator stops.
+
+    ``priority`` is as in a C-STORE-RQ turned round: 1 high, 0 medium, -1 low.
+    """
 
     def send(
-        self, to: Device, items: Sequence[Located], *, pace: Callable[[int], Awaitable[None]] | None = None
+        self,
+        to: Device,
+        items: Sequence[Located],
+        *,
+        pace: Callable[[int], Awaitable[None]] | None = None,
+        priority: int = 0,
     ) -> AsyncGenerator[SentObject, None]: ...
 
 

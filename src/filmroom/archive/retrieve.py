@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,6 +15,7 @@ from filmroom.archive import pixeltasks
 from filmroom.archive.corrections_out import edited_stream, edits_of
 from filmroom.archive.pixelpool import PixelPool
 from filmroom.archive.pixeltasks import StoredData
+from filmroom.archive.sight import Looks, Sight, unwatched
 from filmroom.base.errors import FilmroomError, NotFound, NotReadable, Unsupported
 from filmroom.db.pool import Database
 from filmroom.db.queries import load
@@ -23,8 +25,8 @@ from filmroom.dicom.pixels_codecs import Codec, coding
 from filmroom.dicom.pixels_object import StoredObject
 from filmroom.dicom.transcode import Rules, transcoded
 from filmroom.dicom.transfersyntax import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, lookup
-from filmroom.index.query_view import in_sight, states
-from filmroom.security.policy import Action, demand
+from filmroom.index.query_view import states
+from filmroom.security.policy import Action, demand, view_for
 from filmroom.security.principals import Principal
 from filmroom.storage.blobs import CHUNK_BYTES, Blobs
 from filmroom.storage.model import BlobRange
@@ -73,6 +75,7 @@ class Located:
     digest: bytes
     instance_number: int | None = None
     frames: int | None = None
+    source: str = ""  # the AE title that it came from, or another word for where
     edit: Edit | None = field(default=None, compare=False)  # how it goes out; None: as it came
 
     @property
@@ -98,8 +101,19 @@ class Handout:
 class Retrieve:
     """Use cases of retrieval. Every method raises Forbidden, Unavailable, Corrupt or NotFound where it applies."""
 
-    def __init__(self, db: Database, blobs: Blobs, pixels: PixelPool, *, scratch: Path | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        blobs: Blobs,
+        pixels: PixelPool,
+        *,
+        scratch: Path | None = None,
+        sight: Sight | None = None,
+        looks: Looks = unwatched,
+    ) -> None:
         self._db = db
+        self._sight = sight or Sight(time.monotonic)
+        self._looks = looks
         self._blobs = blobs
         self._pixels = pixels
         self._scratch = scratch or Path(tempfile.gettempdir())
@@ -113,12 +127,15 @@ class Retrieve:
         studies: Sequence[str] = (),
         series: Sequence[str] = (),
         instances: Sequence[str] = (),
+        action: Action = Action.VIEW,
     ) -> list[Located]:
         """Every visible object that all given lists contain, ordered by study, series number, instance number.
 
-        ``patient`` is an identifier and its issuer (None: whatever the issuer). Nothing given finds nothing.
+        ``patient`` is an identifier and its issuer (None: whatever the issuer). Nothing given finds nothing. ``action``
+        is what it is wanted for: only what lies in the scopes of that is found.
         """
-        demand(who, Action.VIEW)
+        demand(who, action)
+        view = who.view if action is Action.VIEW else view_for(who, action)
         async with self._db.connection() as connection:
             if patient is not None:
                 rows = await self._sql.studies_of_patient.all(connection, patient_id=patient[0], issuer=patient[1])
@@ -130,24 +147,25 @@ class Retrieve:
             if instances:
                 rows = await self._sql.located_by_instance.all(
                     connection,
-                    states=states(who.view),
+                    states=states(view),
                     instances=list(instances),
                     series=list(series) or None,
                     studies=within,
                 )
             elif series:
                 rows = await self._sql.located_by_series.all(
-                    connection, states=states(who.view), series=list(series), studies=within
+                    connection, states=states(view), series=list(series), studies=within
                 )
             elif within:
-                rows = await self._sql.located_by_study.all(connection, states=states(who.view), studies=within)
+                rows = await self._sql.located_by_study.all(connection, states=states(view), studies=within)
             else:
                 return []
-            if who.view.narrow:
-                known = await in_sight(connection, who.view, [row["pk"] for row in rows])
-                rows = [row for row in rows if row["pk"] in known]
-            corrected = [row["pk"] for row in rows if row["corrected"] and not who.view.as_received]
+            if view.narrow:
+                known = await self._sight.of(connection, view, {row["series_pk"] for row in rows})
+                rows = [row for row in rows if row["series_pk"] in known]
+            corrected = [row["pk"] for row in rows if row["corrected"] and not view.as_received]
             edits = await edits_of(connection, corrected) if corrected else {}
+        await self._looks(who, action, {row["study_uid"] for row in rows})
         return [_located(row, edits.get(row["pk"])) for row in rows]
 
     async def one(self, who: Principal, study: str, series: str, instance: str) -> Located:
@@ -288,6 +306,7 @@ def _located(row: Mapping[str, Any], edit: Edit | None) -> Located:
         digest=row["digest"],
         instance_number=row["instance_number"],
         frames=row["frames"],
+        source=row["source"],
         edit=edit,
     )
 

@@ -12,9 +12,10 @@ from enum import IntEnum
 from typing import Any
 
 from filmroom.archive import lanes
-from filmroom.archive.devices import Devices, NoSuchDevice
+from filmroom.archive.devices import Device, DevicePolicy, Devices, NoSuchDevice
 from filmroom.archive.lanes import queue_of
-from filmroom.archive.retrieve import Retrieve
+from filmroom.archive.retrieve import Located, Retrieve
+from filmroom.archive.sending_hours import opening
 from filmroom.base.clock import Clock
 from filmroom.base.errors import NotFound
 from filmroom.base.facts import DeliveryEnded
@@ -113,48 +114,74 @@ class Sending:
         studies: Sequence[str] = (),
         series: Sequence[str] = (),
         instances: Sequence[str] = (),
-        priority: Priority = Priority.MEDIUM,
+        priority: Priority | None = None,
         commit: bool = False,
         reason: str = "",
         due: datetime | None = None,
     ) -> int:
         """Send what is there now of the studies, series or instances; the delivery's number. Durable when it returns.
 
-        ``commit``: ask for storage commitment of what was sent. Raises Forbidden, NoSuchDevice, or NotFound when there
-        is nothing to send.
+        ``priority``: None for that of the device. ``commit``: ask for storage commitment of what was sent. Raises
+        Forbidden, NoSuchDevice, or NotFound when there is nothing to send.
         """
         demand(who, Action.EXPORT)
-        if await self._devices.find(to) is None:
+        device = await self._devices.find(to)
+        if device is None:
             raise NoSuchDevice(f"no device is registered as {to}")
-        items = await self._retrieve.locate(who, studies=studies, series=series, instances=instances)
+        items = await self._retrieve.locate(
+            who, studies=studies, series=series, instances=instances, action=Action.EXPORT
+        )
         if not items:
             raise NotFound("there is nothing to send")
-        now = self._clock.now()
-        until = max(now, due or now) + timedelta(hours=self._settings.retry_hours)
         async with self._database.transaction() as tx:
-            associations = await _sql.destination.value(tx, ae_title=to) or 1
-            cut = parts([each.series_uid for each in items], associations)
-            pk: int = await _sql.order.value(
-                tx,
-                ae_title=to,
-                priority=int(priority),
-                principal=who.id,
-                reason=reason,
-                commit=commit,
-                n_items=len(items),
-                at=now,
-                retry_until=until,
+            return await self.place(
+                tx, who, to, device, items, priority=priority, commit=commit, reason=reason, due=due
             )
-            await _sql.order_items.run(
-                tx,
-                pk=pk,
-                parts=cut,
-                series_uids=[each.series_uid for each in items],
-                sop_classes=[each.sop_class for each in items],
-                sop_uids=[each.sop_uid for each in items],
-            )
-            for part in range(cut[-1] + 1):
-                await _enqueue(tx, to, pk, part, priority, who.id, now, until, due)
+
+    async def place(
+        self,
+        tx: Connection,
+        who: Principal,
+        to: str,
+        device: Device | None,
+        items: Sequence[Located],
+        *,
+        priority: int | None,
+        commit: bool,
+        reason: str,
+        due: datetime | None,
+    ) -> int:
+        """Order these objects in the caller's transaction; the delivery's number. Without a ``device`` they wait."""
+        policy = DevicePolicy() if device is None else device.policy
+        urgency = Priority[policy.priority.upper()] if priority is None else Priority(priority)
+        now = self._clock.now()
+        begin = max(now, due or now)
+        if urgency < Priority.HIGH:
+            begin = opening(policy.hours, begin.astimezone()) or begin
+        until = begin + timedelta(hours=self._settings.retry_hours)
+        associations = await _sql.destination.value(tx, ae_title=to) or 1
+        cut = parts([each.series_uid for each in items], associations)
+        pk: int = await _sql.order.value(
+            tx,
+            ae_title=to,
+            priority=int(urgency),
+            principal=who.id,
+            reason=reason,
+            commit=commit,
+            n_items=len(items),
+            at=now,
+            retry_until=until,
+        )
+        await _sql.order_items.run(
+            tx,
+            pk=pk,
+            parts=cut,
+            series_uids=[each.series_uid for each in items],
+            sop_classes=[each.sop_class for each in items],
+            sop_uids=[each.sop_uid for each in items],
+        )
+        for part in range(cut[-1] + 1):
+            await _enqueue(tx, to, pk, part, urgency, who.id, now, until, begin)
         return pk
 
     async def deliveries(

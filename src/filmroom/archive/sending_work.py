@@ -9,17 +9,20 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
 import structlog
 
+from filmroom.archive import lanes
 from filmroom.archive.commitment_asked import AskedCommitments
 from filmroom.archive.commitment_model import Reference
 from filmroom.archive.devices import Devices
 from filmroom.archive.lanes import Lane, NotSentYet, is_last_chance
 from filmroom.archive.ports import ObjectSender, SentObject
 from filmroom.archive.retrieve import Located, Retrieve
+from filmroom.archive.sending_hours import opening
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError, Retry
 from filmroom.base.facts import DeliveryEnded
@@ -123,12 +126,16 @@ class SendingWork:
         """One part of a delivery, as far as it goes now."""
         del report
         pk, part = job.body["delivery"], job.body["part"]
-        items = await self._items(pk, part)
+        priority, items = await self._items(pk, part)
         if not items:
             await self._close(pk)
             return
+        hours = await self._hours(lane.ae_title, priority)
+        if (later := self._opening(hours)) is not None:
+            await self._postpone(lane.ae_title, job, priority, later)
+            return
         try:
-            trouble = await self._send(lane, pk, items)
+            trouble = await self._send(lane, pk, items, priority, hours)
         except FilmroomError:
             raise
         except Exception as error:
@@ -136,13 +143,42 @@ class SendingWork:
             trouble = f"internal fault: {type(error).__name__}"
         await self._settle(job, pk, part, trouble)
 
-    async def _items(self, pk: int, part: int) -> list[_Item]:
-        """What is still to be sent. What is not in the archive any more has failed."""
+    async def _hours(self, ae_title: str, priority: int) -> Sequence[str]:
+        """The hours that a part has to keep to: none when it is urgent."""
+        device = await self._devices.find(ae_title)
+        return () if device is None or priority > 0 else device.policy.hours
+
+    def _opening(self, hours: Sequence[str]) -> datetime | None:
+        """When the hours begin again; None when this is one of them."""
+        now = self._clock.now().astimezone()
+        found = opening(hours, now)
+        return None if found == now else found
+
+    async def _postpone(self, ae_title: str, job: Job, priority: int, due: datetime) -> None:
+        """The part waits for the hours of its destination, which takes nothing of its time."""
+        now = self._clock.now()
+        until = None if job.retry_until is None else max(job.retry_until, now) + (due - now)
+        async with self._database.transaction() as tx:
+            await lanes.add(
+                tx,
+                ae_title,
+                job.kind,
+                job.body,
+                at=now,
+                due=due,
+                priority=priority,
+                principal=job.principal,
+                retry_until=until,
+            )
+            await _sql.interrupted.run(tx, pk=job.body["delivery"], trouble=f"waits for its hours, {due:%a %H:%M}")
+
+    async def _items(self, pk: int, part: int) -> tuple[int, list[_Item]]:
+        """The priority, and what is still to be sent. What is not in the archive any more has failed."""
         now = self._clock.now()
         async with self._database.transaction() as tx:
             delivery = await _sql.delivery.one(tx, pk=pk)
             if delivery is None or delivery["state"] != "waiting":
-                return []
+                return 0, []
             await _sql.reopen_part.run(tx, pk=pk, part=part, at=now)
             rows = await _sql.waiting_of_part.all(tx, pk=pk, part=part)
         uids = [row["sop_uid"] for row in rows]
@@ -152,13 +188,13 @@ class SendingWork:
         if gone:
             comment = "no longer in the archive"
             await self._write(pk, [_Record(n, "failed", comment=comment, left_us=False) for n in gone])
-        return [
+        return delivery["priority"], [
             _Item(row["n"], row["attempts"], row["unsure"], located[row["sop_uid"]])
             for row in rows
             if row["sop_uid"] in located
         ]
 
-    async def _send(self, lane: Lane, pk: int, items: Sequence[_Item]) -> str:
+    async def _send(self, lane: Lane, pk: int, items: Sequence[_Item], priority: int, hours: Sequence[str]) -> str:
         """Send until the end, or until there is a reason to stop; that reason, or ''."""
         device = await self._devices.find(lane.ae_title)
         if device is None or not device.enabled:
@@ -174,7 +210,7 @@ class SendingWork:
         pace = lane.pace if lane.bytes_per_s is not None else None
         try:
             await log_book.begin()
-            async with aclosing(self._sender.send(device, located, pace=pace)) as results:
+            async with aclosing(self._sender.send(device, located, pace=pace, priority=priority)) as results:
                 async for sent in results:
                     fate = log_book.add(sent)
                     if fate is Fate.WAIT:
@@ -185,6 +221,8 @@ class SendingWork:
                     await lane.is_well()
                     if lane.closing:
                         return "paused" if lane.paused else "the archive is being stopped"
+                    if hours and self._opening(hours) is not None:
+                        return "its hours are over"
                     if not await log_book.keep_up():
                         return ""
         except FilmroomError as error:
@@ -313,7 +351,7 @@ def _said(sent: SentObject) -> str:
     if sent.status is None:
         return sent.comment[:500]
     if sent.status == 0:
-        return sent.comment
+        return f"sent to {sent.through}" if sent.through else sent.comment
     return f"{sent.status:04X}H {status_name(sent.status, C_STORE)}" + (f": {sent.comment}" if sent.comment else "")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import zstandard
 from filmroom.archive.corrections_out import edits_of
 from filmroom.archive.pixelpool import PixelPool
 from filmroom.archive.seriesdoc_work import PIXEL_HEADER_BYTES, ROOT, Source, make_document
+from filmroom.archive.sight import Looks, Sight, unwatched
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError, NotFound, Unavailable
 from filmroom.base.facts import InstancesStored
@@ -98,8 +100,20 @@ class SeriesDocument:
 class SeriesDocuments:
     """Gives the documents, makes them when first asked for, and ahead of that in the background (``start``)."""
 
-    def __init__(self, db: Database, blobs: Blobs, pixels: PixelPool, clock: Clock, feed_watch: FeedWatch) -> None:
+    def __init__(
+        self,
+        db: Database,
+        blobs: Blobs,
+        pixels: PixelPool,
+        clock: Clock,
+        feed_watch: FeedWatch,
+        *,
+        sight: Sight | None = None,
+        looks: Looks = unwatched,
+    ) -> None:
         self._db = db
+        self._sight = sight or Sight(time.monotonic)
+        self._looks = looks
         self._blobs = blobs
         self._pixels = pixels
         self._clock = clock
@@ -115,8 +129,9 @@ class SeriesDocuments:
         demand(who, Action.VIEW)
         async with self._db.connection() as connection:
             row = await self._sql.series_now.one(connection, study=study, series=series)
-        if row is None:
-            raise NotFound("there is no such series")
+            if row is None or not await self._sight.of(connection, who.view, [row["pk"]]):
+                raise NotFound("there is no such series")
+        await self._looks(who, Action.VIEW, (study,))
         return await self._document(study, series, row)
 
     async def study_metadata(self, who: Principal, study: str) -> list[SeriesDocument]:
@@ -124,8 +139,11 @@ class SeriesDocuments:
         demand(who, Action.VIEW)
         async with self._db.connection() as connection:
             rows = await self._sql.series_of_study.all(connection, study=study)
+            seen = await self._sight.of(connection, who.view, [row["pk"] for row in rows])
+        rows = [row for row in rows if row["pk"] in seen]
         if not rows:
             raise NotFound("there is no such study")
+        await self._looks(who, Action.VIEW, (study,))
         return [await self._document(study, row["series_uid"], row) for row in rows]
 
     async def start(self) -> None:

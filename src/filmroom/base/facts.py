@@ -45,6 +45,14 @@ class InstancesDeleted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstancesRestored(Fact):
+    """Objects that were deleted are back."""
+
+    study_uid: StudyUid
+    sop_uids: tuple[SopUid, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttributesCorrected(Fact):
     """Attributes were corrected, patients merged, or that was undone (``action``); these studies look otherwise now."""
 
@@ -147,3 +155,13 @@ class AvailabilityNotified(Fact):
     notice_id: int
     study_uid: StudyUid
     source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditAlert(Fact):
+    """Somebody should look: ``alert`` is mass-access, protected-access or glass-broken; ``count`` is of studies."""
+
+    alert: str
+    who: str
+    count: int
+    audit_id: str

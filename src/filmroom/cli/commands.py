@@ -7,12 +7,15 @@ import typer
 from filmroom import __version__
 from filmroom.cli import (
     associations,
+    audit,
     corrections,
     data,
     demo,
     devices,
     doctor,
+    export,
     fetch,
+    forwarding,
     local_aes,
     orders,
     peers,
@@ -41,6 +44,7 @@ app.add_typer(rules.rule, name="rule")
 app.add_typer(rules.policy, name="store-policy")
 app.command()(verify.verify)
 app.add_typer(users.app, name="user")
+app.add_typer(audit.app, name="audit")
 app.add_typer(devices.app, name="device")
 app.add_typer(local_aes.app, name="ae")
 app.add_typer(associations.app, name="associations")
@@ -53,6 +57,8 @@ app.add_typer(doctor.app, name="doctor")
 app.add_typer(recordings.app, name="recordings")
 app.command()(queues.push)
 app.add_typer(queues.app, name="queue")
+app.add_typer(export.app, name="export")
+app.add_typer(forwarding.app, name="forward")
 app.add_typer(orders.app, name="order")
 
 

@@ -30,7 +30,7 @@ def device(peer: Peer, calling: Calling = "") -> None:
     tongue = language(settings.language)
 
     async def test() -> list[Step]:
-        to = await asyncio.to_thread(open_peer, peer)
+        to = await asyncio.to_thread(open_peer, peer, "echo")
         found = []
         async for step in probe(to, calling_ae=ae_title(calling or settings.dimse.ae_title)):
             found.append(step)

@@ -24,7 +24,7 @@ def get(peer: Peer, keys: Keys = None, calling: Calling = "") -> None:
     wanted.pop(QUERY_RETRIEVE_LEVEL, None)
     if not wanted:
         raise BadCommand("name what to take: StudyInstanceUID=..., PatientID=..., AccessionNumber=...")
-    to = open_peer(peer)
+    to = open_peer(peer, "get")
 
     async def work(core: Core) -> list[Got]:
         asker = Asker(ae_title(calling or core.settings.dimse.ae_title))

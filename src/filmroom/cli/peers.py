@@ -56,7 +56,7 @@ def echo(peer: Peer, calling: Calling = "") -> None:
 
     async def ask() -> tuple[int, float, float]:
         began = time.perf_counter()
-        async with await _open(peer, [scu.Proposal(VERIFICATION)], calling) as association:
+        async with await _open(peer, "echo", [scu.Proposal(VERIFICATION)], calling) as association:
             opened = time.perf_counter()
             status = await association.echo()
             return status, opened - began, time.perf_counter() - opened
@@ -98,7 +98,7 @@ def find(
 
     async def ask() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        async with await _open(peer, [scu.Proposal(model.find)], calling) as association:
+        async with await _open(peer, "find", [scu.Proposal(model.find)], calling) as association:
             syntax = association.line.context_for(model.find).transfer_syntax
             async for answer in association.find(model.find, dataset.encode(syntax)):
                 assert isinstance(answer.response, CFindRsp)
@@ -135,7 +135,7 @@ def move(
     async def ask() -> CMoveRsp:
         with progress() as shown:
             task = shown.add_task("moving", total=None)
-            async with await _open(peer, [scu.Proposal(model.move)], calling) as association:
+            async with await _open(peer, "move", [scu.Proposal(model.move)], calling) as association:
                 syntax = association.line.context_for(model.move).transfer_syntax
                 last = CMoveRsp(responding_to=0, status=PROCESSING_FAILURE)
                 async for answer in association.move(model.move, dataset.encode(syntax), ae_title(destination)):
@@ -156,7 +156,7 @@ async def _send_all(peer: str, files: list[Prepared], calling: str) -> list[tupl
     with progress() as shown:
         task = shown.add_task("sending", total=len(files))
         for batch, proposals in batches(files):
-            async with await _open(peer, proposals, calling) as association:
+            async with await _open(peer, "store", proposals, calling) as association:
                 for file in batch:
                     if why := await _send_one(association, file):
                         failed.append((file.path, why))
@@ -179,19 +179,18 @@ async def _send_one(association: scu.Association, file: Prepared) -> str:
     return _told(answer.status, answer.comment, C_STORE)
 
 
-async def _open(peer: str, proposals: list[scu.Proposal], calling: str) -> scu.Association:
-    settings = load()
-    return await scu.Association.open(
-        await asyncio.to_thread(open_peer, peer), proposals, calling_ae=ae_title(calling or settings.dimse.ae_title)
-    )
+async def _open(peer: str, service: str, proposals: list[scu.Proposal], calling: str) -> scu.Association:
+    ours = ae_title(calling or load().dimse.ae_title)
+    return await scu.Association.open(await asyncio.to_thread(open_peer, peer, service), proposals, calling_ae=ours)
 
 
-def open_peer(text: str) -> scu.Peer:
+def open_peer(text: str, service: str) -> scu.Peer:
+    """A node as it was written, or a device that the service may be asked of. Raises NotFound, NotAsked."""
     if "@" not in text:
         device = with_core(lambda core: core.devices.find(AeTitle(text)))
         if device is None:
             raise NotFound(f"no device is registered as {text}; write AETITLE@HOST:PORT")
-        return scu.Peer.of(device, Certificates.of(load().dimse))
+        return scu.Peer.of(device, Certificates.of(load().dimse), service)
     title, _, rest = text.partition("@")
     host, _, port = rest.rpartition(":")
     try:

@@ -21,12 +21,12 @@ Title = Annotated[str, typer.Argument(metavar="AETITLE", help="The destination's
 def push(
     peer: Annotated[str, typer.Argument(metavar="PEER", help="The AE title of a registered device.")],
     studies: Annotated[list[str], typer.Argument(metavar="STUDY-UID...", help="Study Instance UIDs.")],
-    priority: Annotated[str, typer.Option(help="low, medium or high.")] = "medium",
+    priority: Annotated[str, typer.Option(help="low, medium or high; that of the device by default.")] = "",
     commit: Annotated[bool, typer.Option("--commit", help="Ask for storage commitment afterwards.")] = False,
 ) -> None:
     """Queue studies to be sent to a device. The running server sends them, for a day if need be."""
     try:
-        urgency = Priority[priority.upper()]
+        urgency = Priority[priority.upper()] if priority else None
     except KeyError as error:
         raise typer.BadParameter("low, medium or high", param_hint="--priority") from error
 

@@ -40,8 +40,14 @@ async def _serve(settings: Settings, roles: frozenset[str]) -> None:
         await stop.wait()
         screen.print(say(tongue, "stopping"))
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)  # a second Ctrl-C does not wait
+            loop.add_signal_handler(number, _not_yet, loop, number, tongue)
     screen.print(say(tongue, "stopped"))
+
+
+def _not_yet(loop: asyncio.AbstractEventLoop, number: int, tongue: str) -> None:
+    """A second signal asks for patience (a supervisor may send it to make and server both); a third does not wait."""
+    screen.print(say(tongue, "still_stopping"))
+    loop.remove_signal_handler(number)
 
 
 def greet(server: Server, tongue: str) -> None:

@@ -30,6 +30,7 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "stop": {"en": "Ctrl-C stops it.", "zh": "按 Ctrl-C 停止。"},
     "stopping": {"en": "Stopping: what is under way is finished first.", "zh": "正在停止：先完成进行中的任务。"},
+    "still_stopping": {"en": "Still stopping; once more ends it at once.", "zh": "仍在停止；再按一次立即结束。"},
     "stopped": {"en": "Stopped.", "zh": "已停止。"},
 }
 

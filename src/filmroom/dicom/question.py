@@ -124,6 +124,8 @@ class Question:
     items. ``combined_datetime``: a date range and
     a time range of the same event are one range of points in time (C.2.2.2.5.3). ``timezone`` is the asker's offset
     (``+0800``) when it gave one. ``after`` is an opaque keyset cursor of the answering side.
+    ``words`` is what somebody typed into a search box: the beginning of a name's part, of a Patient ID or of an
+    accession number.
     """
 
     level: Level
@@ -134,6 +136,7 @@ class Question:
     combined_datetime: bool = False
     timezone: str | None = None
     character_set: str = ""
+    words: str = ""
     order: tuple[Order, ...] = ()
     limit: int | None = None
     offset: int = 0

@@ -26,7 +26,18 @@ from filmroom.dicom.question import (
     Wildcard,
 )
 from filmroom.dicom.zones import DATE_TIME_PAIRS, ZONED_TAGS, widened
-from filmroom.index.query_fields import ALIAS, FIELDS, LEVELS, MODALITY, SOP_CLASS, Field, Kind, is_above_or_at
+from filmroom.index.query_fields import (
+    ALIAS,
+    FIELDS,
+    LEVELS,
+    MODALITIES_IN_STUDY,
+    MODALITY,
+    SOP_CLASS,
+    SOP_CLASSES_IN_STUDY,
+    Field,
+    Kind,
+    is_above_or_at,
+)
 from filmroom.index.query_json import json_condition
 from filmroom.index.query_narrow import Narrow, two_plans
 from filmroom.index.query_terms import (
@@ -40,7 +51,8 @@ from filmroom.index.query_terms import (
     number_condition,
     text_condition,
 )
-from filmroom.index.query_view import seen, visible
+from filmroom.index.query_view import seen, seen_below, visible, within
+from filmroom.index.query_words import words
 from filmroom.security.view import EVERYTHING, View
 
 # Keys that name one thing: every plan for them is the same, and may be kept by the database.
@@ -179,6 +191,24 @@ def compile_count(question: Question, view: View = EVERYTHING) -> Compiled:
     return Compiled(sql=sql, values=tuple(at.values), residual=tuple(where.residual))
 
 
+def compile_count_to(question: Question, most: int, view: View = EVERYTHING) -> Compiled:
+    """The same, but counting stops at ``most``, so that a wide question costs little."""
+    at = Parameters()
+    where = _Where(question, at, view)
+    window = f"LIMIT {at.add(most, 'bigint')}"
+
+    def rows(*further: str) -> str:
+        return (
+            f"SELECT {ALIAS[question.level]}.pk AS pk FROM {where.source}"
+            f" WHERE {all_of([*where.conditions, *further])} {window}"
+        )
+
+    sql = rows() if where.narrow is None else two_plans(where.narrow, rows, "pk")
+    return Compiled(
+        sql=f"SELECT count(*) FROM ({sql}) AS meant", values=tuple(at.values), residual=tuple(where.residual)
+    )
+
+
 def unsupported(question: Question) -> tuple[Path, ...]:
     """Attributes that are asked for and not known to the index: not matched, given back empty (status FF01)."""
     asked = [] if not isinstance(question.returns, tuple) else [path[0] for path in question.returns]
@@ -239,6 +269,8 @@ def _behind(order: Sequence[Term], after: Sequence[Any], at: Parameters) -> str:
 
 
 def _varied(question: Question) -> bool:
+    if question.words:
+        return True
     asked = [key for key in question.keys if not isinstance(key.match, Universal)]
     pointed = any(key.path[0] in _POINTED and isinstance(key.match, (Single, AnyOf)) for key in asked)
     return bool(asked) and not (pointed and all(isinstance(key.match, (Single, AnyOf)) for key in asked))
@@ -269,6 +301,7 @@ class _Where:
     def __init__(self, question: Question, at: Parameters, view: View) -> None:
         self._question = question
         self._at = at
+        self._view = view
         self._visible = visible(view)
         self.residual: list[Key] = []
         self.conditions: list[str | None] = []
@@ -285,6 +318,10 @@ class _Where:
         here = [key for key in keys if is_above_or_at(FIELDS[key.path[0]].level, level)]
         self.conditions += [*combined, *self._own(here), *self._below([key for key in keys if key not in here])]
         self.narrow = self._narrowed()
+        if question.words and level in (Level.PATIENT, Level.STUDY):
+            typed = words(question.words, level, at)
+            self.conditions.append(typed.condition)
+            self.narrow = Narrow(typed.candidates, "s.pk") if level is Level.STUDY else None
         self.source = _FROM[level] + (" JOIN patient AS p ON p.pk = s.patient_pk" if self._needs_patient() else "")
 
     def _needs_patient(self) -> bool:
@@ -335,9 +372,20 @@ class _Where:
                 self.residual.append(key)
             self._narrow_by(key, field, condition.sql)
             yield condition.sql
+            if (only_seen := self._of_what_is_seen(key)) is not None:
+                yield only_seen
         if identifiers:
             patient = "p.pk" if self._question.level is Level.PATIENT else "s.patient_pk"
             yield _identified(patient, identifiers, self._at)
+
+    def _of_what_is_seen(self, key: Key) -> str | None:
+        """The study's own lists tell of series that are out of sight too: some series in sight must have the value."""
+        list_of = {MODALITIES_IN_STUDY: "ARRAY[e.modality]", SOP_CLASSES_IN_STUDY: "e.sop_classes"}.get(key.path[0])
+        if list_of is None or not self._view.by_series:
+            return None
+        condition = list_condition(list_of, key.match, self._at)
+        there = [self._visible[Level.SERIES], *within(self._view, self._at, series=True)]
+        return f"EXISTS (SELECT FROM series AS e WHERE e.study_pk = s.pk AND {all_of([condition, *there])})"
 
     def _narrow_by(self, key: Key, field: Field, sql: str | None) -> None:
         """Patterns of names are what estimates go wrong for, or else those of a study's texts, and its modalities."""
@@ -369,15 +417,16 @@ class _Where:
             short = [condition for key in keys if (condition := _short_cut(key, self._at)) is not None]
             self._uncertain += short
             yield from short
-            if len(keys) == len(short) == 1:
+            if len(keys) == len(short) == 1 and not self._view.by_series:
                 return
         if not keys:
             if level is Level.PATIENT:
-                yield f"EXISTS (SELECT FROM {_BELOW[level, Level.STUDY]} AND {self._visible[Level.STUDY]})"
+                some = [self._visible[Level.STUDY], *seen_below(self._view, level, Level.STUDY, self._at)]
+                yield f"EXISTS (SELECT FROM {_BELOW[level, Level.STUDY]} AND {all_of(some)})"
             return
         deepest = max((FIELDS[key.path[0]].level for key in keys), key=LEVELS.index)
         between = LEVELS[LEVELS.index(level) + 1 : LEVELS.index(deepest) + 1]
-        conditions = [self._visible[each] for each in between]
+        conditions = [self._visible[each] for each in between] + seen_below(self._view, level, deepest, self._at)
         for key in keys:
             if (sql := self._below_condition(key)) is not None:
                 conditions.append(sql)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import structlog
 
+from filmroom.archive.export import EXPORT
 from filmroom.archive.sending import SEND
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError, NotFound
@@ -17,7 +18,7 @@ log = structlog.get_logger()
 
 STATES = ("waiting", "running", "done", "dead", "cancelled")
 # Jobs that carry out something larger, which must change with them.
-PARTS = {SEND: "a delivery: act on /api/v1/deliveries instead"}
+PARTS = {SEND: "a delivery: act on /api/v1/deliveries instead", EXPORT: "an export: act on /api/v1/exports instead"}
 
 
 class WrongState(FilmroomError):

@@ -52,6 +52,11 @@ VALUES (:at, :who, :why, :action, :target, :before, :after) RETURNING pk;
 SELECT pk, at, who, why, target, after, undone_by FROM journal
 WHERE pk = :pk AND action = 'delete' FOR UPDATE;
 
+-- name: past
+SELECT pk, at, who, why, target, undone_by, after ->> 'study' AS study, after ->> 'final_at' AS final_at,
+       jsonb_array_length(after -> 'pks') AS instances
+FROM journal WHERE action = 'delete' AND pk < :before ORDER BY pk DESC LIMIT :limit;
+
 -- name: undone
 UPDATE journal SET undone_by = :by WHERE pk = :pk;
 

@@ -2,8 +2,8 @@
 -- One statement per way in, so that each has one plan.
 
 -- name: located_by_instance
-SELECT i.pk, st.study_uid, se.series_uid, i.sop_uid, i.sop_class, i.transfer_syntax, i.dataset_offset, i.header_bytes,
-       i.size_bytes, i.digest, i.instance_number, i.frames, l.store, l.key, l.start, l.size_bytes AS stored_bytes, st.corrected
+SELECT i.pk, i.series_pk, st.study_uid, se.series_uid, i.sop_uid, i.sop_class, i.transfer_syntax, i.dataset_offset, i.header_bytes,
+       i.size_bytes, i.digest, i.source, i.instance_number, i.frames, l.store, l.key, l.start, l.size_bytes AS stored_bytes, st.corrected
 FROM instance AS i
 JOIN series AS se ON se.pk = i.series_pk
 JOIN study AS st ON st.pk = i.study_pk
@@ -17,8 +17,8 @@ WHERE i.sop_uid = ANY(:instances) AND i.state = ANY(:states::text[]) AND se.stat
 ORDER BY st.study_uid, se.series_number, se.pk, i.instance_number, i.pk;
 
 -- name: located_by_series
-SELECT i.pk, st.study_uid, se.series_uid, i.sop_uid, i.sop_class, i.transfer_syntax, i.dataset_offset, i.header_bytes,
-       i.size_bytes, i.digest, i.instance_number, i.frames, l.store, l.key, l.start, l.size_bytes AS stored_bytes, st.corrected
+SELECT i.pk, i.series_pk, st.study_uid, se.series_uid, i.sop_uid, i.sop_class, i.transfer_syntax, i.dataset_offset, i.header_bytes,
+       i.size_bytes, i.digest, i.source, i.instance_number, i.frames, l.store, l.key, l.start, l.size_bytes AS stored_bytes, st.corrected
 FROM series AS se
 JOIN study AS st ON st.pk = se.study_pk
 JOIN instance AS i ON i.series_pk = se.pk
@@ -31,8 +31,8 @@ WHERE se.series_uid = ANY(:series) AND i.state = ANY(:states::text[]) AND se.sta
 ORDER BY st.study_uid, se.series_number, se.pk, i.instance_number, i.pk;
 
 -- name: located_by_study
-SELECT i.pk, st.study_uid, se.series_uid, i.sop_uid, i.sop_class, i.transfer_syntax, i.dataset_offset, i.header_bytes,
-       i.size_bytes, i.digest, i.instance_number, i.frames, l.store, l.key, l.start, l.size_bytes AS stored_bytes, st.corrected
+SELECT i.pk, i.series_pk, st.study_uid, se.series_uid, i.sop_uid, i.sop_class, i.transfer_syntax, i.dataset_offset, i.header_bytes,
+       i.size_bytes, i.digest, i.source, i.instance_number, i.frames, l.store, l.key, l.start, l.size_bytes AS stored_bytes, st.corrected
 FROM study AS st
 JOIN series AS se ON se.study_pk = st.pk
 JOIN instance AS i ON i.series_pk = se.pk

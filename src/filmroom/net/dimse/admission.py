@@ -16,6 +16,7 @@ from filmroom.base.ids import AeTitle, ae_title
 from filmroom.net.dimse.offers import service_of
 from filmroom.net.dimse.ports import CallerBook, Devices, LocalAes
 from filmroom.net.dimse.registry import AssociationRegistry
+from filmroom.security.ports import Dresses
 from filmroom.security.principals import Principal
 from filmroom.security.principals import device as device_principal
 from filmroom.settings import DimseSettings
@@ -46,6 +47,7 @@ class Caller:
     policy: DevicePolicy
     device: Device | None = None
     called_ae: str = ""
+    read_only: bool = False  # nothing is changed at the AE title that it called
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,14 @@ class Admission:
         *,
         local_aes: LocalAes | None = None,
         callers: CallerBook | None = None,
+        dress: Dresses | None = None,
     ) -> None:
         self._settings = settings
         self._devices = devices
         self._registry = registry
         self._local_aes = local_aes
         self._callers = callers
+        self._dress = dress
         self._own = LocalAe(ae_title=ae_title(settings.ae_title))
 
     async def judge(self, request: AssociateRq, host: str) -> Caller | AssociateRj:
@@ -145,7 +149,9 @@ class Admission:
         if self._registry.count_of(calling) >= most:
             return Refusal(REJECTED_LOCAL_LIMIT, Reason.TOO_MANY, f"it has {most} open")
         view = dataclasses.replace(local.policy.view(), as_received=policy.as_received)
-        principal = device_principal(calling, view)
+        principal = dataclasses.replace(device_principal(calling, view), door="dimse", address=host)
+        if self._dress is not None:
+            principal = await self._dress(principal)
         return Caller(
             ae_title=calling,
             host=host,
@@ -153,6 +159,7 @@ class Admission:
             policy=policy,
             device=device,
             called_ae=local.ae_title,
+            read_only=local.policy.read_only,
         )
 
     async def _called(self, text: str) -> LocalAe | None:

@@ -52,7 +52,7 @@ class CommitmentCaller:
         role unanswered gets its report all the same.
         """
         proposals = [Proposal(COMMITMENT, scp=True)]
-        async with await self._open(to, proposals, our_ae) as association:
+        async with await self._open(Peer.of(to, self._certificates), proposals, our_ae) as association:
             context = next((each for each in association.contexts if each.abstract_syntax == COMMITMENT), None)
             if context is None:
                 raise Unsupported("the device does not take storage commitment reports")
@@ -61,7 +61,8 @@ class CommitmentCaller:
     async def ask(self, to: Device, our_ae: str, transaction: Transaction) -> int:
         """N-ACTION; the status. The report may come on this association, even before the answer, or on another."""
         reports = _Reports(CommitReports(self._asked, to.ae_title))
-        async with await self._open(to, [Proposal(COMMITMENT)], our_ae, reports) as association:
+        peer = Peer.of(to, self._certificates, "commit")
+        async with await self._open(peer, [Proposal(COMMITMENT)], our_ae, reports) as association:
             try:
                 context = association.line.context_for(COMMITMENT)
             except ContextMissing as error:
@@ -82,10 +83,10 @@ class CommitmentCaller:
             return response.status
 
     async def _open(
-        self, to: Device, proposals: list[Proposal], our_ae: str, reports: "_Reports | None" = None
+        self, to: Peer, proposals: list[Proposal], our_ae: str, reports: "_Reports | None" = None
     ) -> Association:
         return await Association.open(
-            Peer.of(to, self._certificates),
+            to,
             proposals,
             calling_ae=our_ae or self._calling_ae,
             limits=self._limits,

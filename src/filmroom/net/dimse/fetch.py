@@ -64,6 +64,8 @@ class _Caller:
 
     ae_title: str
     principal: Principal
+    called_ae: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Series:
     uid: str
     classes: frozenset[str]
     objects: int
+    sop_uids: frozenset[str] = frozenset()
 
 
 async def look(peer: Peer, keys: Keys, asker: Asker) -> list[Series]:
@@ -117,7 +120,8 @@ async def look(peer: Peer, keys: Keys, asker: Asker) -> list[Series]:
                 classes = frozenset(_value(each, _SOP_CLASS) for each in images) - {""}
                 if images:
                     # dcmqrscp's images do not tell their class: then the common ones are proposed.
-                    found.append(Series(study, uid, classes or frozenset(COMMON_CLASSES), len(images)))
+                    uids = frozenset(_text(each, Level.IMAGE) for each in images)
+                    found.append(Series(study, uid, classes or frozenset(COMMON_CLASSES), len(images), uids - {""}))
         return found
 
 

@@ -2,14 +2,18 @@
 
 import asyncio
 import resource
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from filmroom.archive.devices import Device
 from filmroom.base.clock import Clock, SystemClock
 from filmroom.net.dimse.admission import Admission
 from filmroom.net.dimse.channel import Channel
+from filmroom.net.dimse.fallback import Fallback
+from filmroom.net.dimse.fetch import Asker
+from filmroom.net.dimse.identity import Identify, Identities
 from filmroom.net.dimse.limits import ChannelLimits
 from filmroom.net.dimse.line import Provider, Providers
 from filmroom.net.dimse.models import (
@@ -25,6 +29,7 @@ from filmroom.net.dimse.models import (
     PARTS_MOVE,
     VERIFICATION,
 )
+from filmroom.net.dimse.pacing import Traffic
 from filmroom.net.dimse.ports import CallerBook, Devices, Ingest, LocalAes, Query, Retrieve
 from filmroom.net.dimse.reactor import Reactor
 from filmroom.net.dimse.recorder import Recorder
@@ -34,7 +39,7 @@ from filmroom.net.dimse.scp.commit import AskedCommitments, Commitments, CommitR
 from filmroom.net.dimse.scp.echo import EchoScp
 from filmroom.net.dimse.scp.find import FindScp
 from filmroom.net.dimse.scp.get import GetScp
-from filmroom.net.dimse.scp.move import MoveScp
+from filmroom.net.dimse.scp.move import IsOurs, MoveScp
 from filmroom.net.dimse.scp.mpps import MppsScp, PerformedSteps
 from filmroom.net.dimse.scp.parts import Parts, PartsScp
 from filmroom.net.dimse.scp.store import StoreScp
@@ -44,6 +49,7 @@ from filmroom.net.dimse.sender import Sender
 from filmroom.net.dimse.session import House, Session
 from filmroom.net.dimse.tls import Certificates
 from filmroom.net.dimse.tls_door import TlsDoor
+from filmroom.security.ports import Dresses
 from filmroom.settings import DimseSettings
 from filmroom.wire.dimse.messages import (
     CEchoRq,
@@ -94,6 +100,10 @@ class DimseServices:
     callers: CallerBook | None = None
     recorder: Recorder | None = None
     certificates: Certificates | None = None
+    identify: Identify | None = None
+    dress: Dresses | None = None
+    traffic: Traffic | None = None
+    archives: Callable[[], Awaitable[Sequence[Device]]] | None = None  # every device, for those to fall back on
 
 
 class DimseListener:
@@ -147,6 +157,7 @@ class DimseListener:
             reactor=reactor,
             certificates=services.certificates,
             recorder=services.recorder,
+            traffic=services.traffic,
         )
         self._house = House(
             settings=settings,
@@ -158,7 +169,9 @@ class DimseListener:
                 self.associations,
                 local_aes=services.local_aes,
                 callers=services.callers,
+                dress=services.dress,
             ),
+            identities=Identities(settings, services.identify),
             registry=self.associations,
             providers=providers(settings, services, self._sender, self.open_lines),
             clock=self._clock,
@@ -234,8 +247,9 @@ def allow_files(wanted: int) -> None:
 def providers(settings: DimseSettings, services: DimseServices, sender: Sender, lines: OpenLines) -> Providers:
     """The service class provider of each request, by message and SOP class of its context."""
     find = FindScp(services.query, ae_title=settings.ae_title, max_results=settings.max_find_results)
-    move = MoveScp(services.retrieve, services.devices, sender)
-    get = GetScp(services.retrieve)
+    fallback = _fallback(settings, services)
+    move = MoveScp(services.retrieve, services.devices, sender, _is_ours(settings, services), fallback)
+    get = GetScp(services.retrieve, fallback)
     by_class: dict[tuple[type[Request], str], Provider] = {
         (CEchoRq, VERIFICATION): EchoScp(),
         **{(CFindRq, sop_class): find for sop_class in FIND_MODELS},
@@ -254,6 +268,22 @@ def providers(settings: DimseSettings, services: DimseServices, sender: Sender, 
         return by_class.get((type(request), context.abstract_syntax))
 
     return provider
+
+
+def _fallback(settings: DimseSettings, services: DimseServices) -> Fallback | None:
+    """Fetching from other archives what is not here."""
+    if services.archives is None:
+        return None
+    asker = Asker(settings.ae_title, ChannelLimits.of(settings), services.recorder)
+    return Fallback(services.archives, services.ingest, asker, services.certificates)
+
+
+def _is_ours(settings: DimseSettings, services: DimseServices) -> IsOurs:
+    async def ours(title: str) -> bool:
+        known = services.local_aes
+        return title == settings.ae_title or (known is not None and await known.find(title) is not None)
+
+    return ours
 
 
 def _parts(services: DimseServices, sender: Sender) -> Mapping[tuple[type[Request], str], Provider]:

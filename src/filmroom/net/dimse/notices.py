@@ -6,6 +6,7 @@ from filmroom.dicom.json_encode import json_to_dataset
 from filmroom.dicom.question import JsonDataset
 from filmroom.net.dimse.errors import ContextMissing
 from filmroom.net.dimse.limits import ChannelLimits
+from filmroom.net.dimse.offers import service_of
 from filmroom.net.dimse.reactor import Reactor
 from filmroom.net.dimse.recorder import Recorder
 from filmroom.net.dimse.scu import Association, Peer, Proposal
@@ -76,7 +77,7 @@ class NoticeCaller:
 
     async def _open(self, to: Device, proposal: Proposal) -> Association:
         return await Association.open(
-            Peer.of(to, self._certificates),
+            Peer.of(to, self._certificates, service_of(proposal.abstract_syntax) or ""),
             [proposal],
             calling_ae=self._calling_ae,
             limits=self._limits,

@@ -69,7 +69,7 @@ def offers(policy: DevicePolicy, *, accept_unknown: bool) -> Callable[[str], Off
         if sop_class in (MPPS, MPPS_RETRIEVE):
             return Offer(transfer_syntaxes=PLAIN_SYNTAXES, permitted="mpps" in allowed)
         if sop_class == AVAILABILITY:
-            return Offer(transfer_syntaxes=PLAIN_SYNTAXES, permitted="mpps" in allowed)
+            return Offer(transfer_syntaxes=PLAIN_SYNTAXES, permitted="ian" in allowed)
         if sop_class == COMMITMENT:
             # Asked by a requestor as SCU, and answered, when we were who asked, by one as SCP (PS3.4 J.3.3.1.3).
             return Offer(transfer_syntaxes=PLAIN_SYNTAXES, requestor_scp=True, permitted="commit" in allowed)
@@ -93,8 +93,10 @@ def service_of(sop_class: str) -> str | None:
     for service, models, _ in _QUERY_RETRIEVE:
         if sop_class in models:
             return service
-    if sop_class in (MPPS, MPPS_RETRIEVE, AVAILABILITY):
+    if sop_class in (MPPS, MPPS_RETRIEVE):
         return "mpps"
+    if sop_class == AVAILABILITY:
+        return "ian"
     if sop_class == COMMITMENT:
         return "commit"
     return "store" if is_stored(sop_class, accept_unknown=True) else None
@@ -128,5 +130,5 @@ _QUERY_RETRIEVE = (
     ("move", PARTS_MOVE, b""),  # annex Y and Z know no relational retrieval
     ("get", PARTS_GET, b""),
     ("worklist", frozenset({MODALITY_WORKLIST}), _WORKLIST_SUPPORT),
-    ("worklist", UPS_MODELS, _WORKLIST_SUPPORT),
+    ("ups", UPS_MODELS, _WORKLIST_SUPPORT),
 )

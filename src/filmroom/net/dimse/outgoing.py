@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 
@@ -13,7 +14,7 @@ from filmroom.net.dimse.errors import BadAnswer
 from filmroom.net.dimse.line import Line
 from filmroom.net.dimse.ports import Handout, Located, Retrieve
 from filmroom.wire.dimse import status
-from filmroom.wire.dimse.messages import PRIORITY_MEDIUM, CStoreRq, CStoreRsp
+from filmroom.wire.dimse.messages import PRIORITY_HIGH, PRIORITY_LOW, PRIORITY_MEDIUM, CStoreRq, CStoreRsp
 from filmroom.wire.dimse.status import StatusClass, status_class
 from filmroom.wire.ul.negotiation import Context
 
@@ -21,6 +22,9 @@ log = structlog.get_logger()
 
 # Objects prepared ahead of the one being sent; each holds at most two chunks of its data set in memory.
 AHEAD = 2
+
+# As (0000,0700) says it (PS3.7 E.1-1).
+WIRE_PRIORITY: Final = {1: PRIORITY_HIGH, 0: PRIORITY_MEDIUM, -1: PRIORITY_LOW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class Originator:
 @dataclass(frozen=True, slots=True)
 class Sent:
     """What became of one object. ``status`` is the peer's, or None when it never got that far; then ``retry`` says
-    whether to try again, and ``away`` that there was no association to send it on."""
+    whether to try again, and ``away`` that there was no association to send it on. ``through``: the other address of
+    the peer that took it, '' for its own."""
 
     sop_class: str
     sop_uid: str
@@ -42,6 +47,7 @@ class Sent:
     comment: str = ""
     retry: Retry = Retry.NEVER
     away: bool = False
+    through: str = ""
 
     @property
     def outcome(self) -> StatusClass:
@@ -76,6 +82,7 @@ async def send_objects(
     items: Iterable[Located],
     originator: Originator | None = None,
     preferred: Sequence[str] = (),
+    priority: int = 0,
 ) -> AsyncGenerator[Sent, None]:
     """Send each object by C-STORE, in order; one result for each that was tried.
 
@@ -84,18 +91,18 @@ async def send_objects(
     async with _prepared(line, retrieve, items, preferred) as prepared:
         async for item, ready in prepared:
             if isinstance(ready, _Ready):
-                yield await _send(line, item, ready, originator)
+                yield await _send(line, item, ready, originator, priority)
             else:
                 retry = getattr(ready, "retry", Retry.NEVER)
                 yield Sent(item.sop_class, item.sop_uid, None, str(ready) or type(ready).__name__, retry)
 
 
-async def _send(line: Line, item: Located, ready: _Ready, originator: Originator | None) -> Sent:
+async def _send(line: Line, item: Located, ready: _Ready, originator: Originator | None, priority: int) -> Sent:
     request = CStoreRq(
         message_id=line.new_id(),
         sop_class=item.sop_class,
         sop_uid=item.sop_uid,
-        priority=PRIORITY_MEDIUM,
+        priority=WIRE_PRIORITY[priority],
         has_data=True,
         move_originator_ae=originator.ae_title if originator is not None else "",
         move_originator_id=originator.message_id if originator is not None else None,

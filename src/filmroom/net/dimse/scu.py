@@ -10,7 +10,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Final
 
-from filmroom.archive.devices import Device
+from filmroom.archive.devices import Device, NotAsked
 from filmroom.base.clock import SystemClock
 from filmroom.base.errors import Unsupported
 from filmroom.base.limits import MAX_PRESENTATION_CONTEXTS
@@ -70,13 +70,32 @@ class Peer:
     tls: ClientTls | None = None
 
     @classmethod
-    def of(cls, device: Device, certificates: Certificates | None) -> "Peer":
-        """As the device is registered. Raises Unsupported when it wants TLS and there is none here."""
+    def of(cls, device: Device, certificates: Certificates | None, service: str = "") -> "Peer":
+        """As the device is registered, to ask it for a service (of archive.devices.SERVICES).
+
+        Raises NotAsked when its policy has no such service, Unsupported when it wants TLS and there is none here.
+        """
+        if service and service not in device.policy.outgoing:
+            raise NotAsked(f"{device.ae_title} is not asked for {service}: that is no service of its policy (outgoing)")
         terms = DeviceTls.of(device)
         if terms.use and certificates is None:
             raise Unsupported(f"{device.ae_title} is to be called over TLS, which is not set up here")
         tls = certificates.client(device.host, terms) if terms.use and certificates is not None else None
         return cls(device.host, device.port, device.ae_title, tls)
+
+    @classmethod
+    def each_of(cls, device: Device, certificates: Certificates | None, service: str = "") -> "list[Peer]":
+        """Where the device can be reached: its own address, then its others (policy ``failover``). Raises as ``of``."""
+        found = [cls.of(device, certificates, service)]
+        for each in device.policy.failover:
+            title, _, place = each.rpartition("@")
+            host, _, port = place.rpartition(":")
+            other = dataclasses.replace(device, host=host.strip("[]"), port=int(port))
+            found.append(dataclasses.replace(cls.of(other, certificates), ae_title=title or device.ae_title))
+        return found
+
+    def __str__(self) -> str:
+        return f"{self.ae_title}@{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from filmroom.base.clock import Clock
 from filmroom.net.dimse.admission import Admission, Caller
 from filmroom.net.dimse.channel import Channel
 from filmroom.net.dimse.dialogue import Dialogue
+from filmroom.net.dimse.identity import Identities
 from filmroom.net.dimse.limits import OPERATIONS_WINDOW, ChannelLimits
 from filmroom.net.dimse.line import Providers
 from filmroom.net.dimse.offers import implementation, offers
@@ -37,6 +38,7 @@ class House:
     limits: ChannelLimits
     reactor: Reactor
     admission: Admission
+    identities: Identities
     registry: AssociationRegistry
     providers: Providers
     clock: Clock
@@ -161,6 +163,13 @@ class Session:
             if refused is not None:
                 house.admission.remember(request, caller.host, Reason.TLS, refused.comment)
             caller = refused or caller
+        if isinstance(caller, Caller):
+            refused = await house.identities.refusal(request.user.user_identity, self.channel.peer_host)
+            if refused is not None:
+                house.admission.remember(request, caller.host, Reason.IDENTITY, refused.comment)
+            caller = refused or caller
+            if self.channel.state is not State.STA3:
+                return
         if isinstance(caller, AssociateRj):
             self._reject(request, caller)
             return
@@ -176,7 +185,7 @@ class Session:
         if isinstance(answered, AssociateRj):
             self._reject(request, answered)
         else:
-            self._accept(request, answered, caller)
+            self._accept(request, house.identities.answered(request.user.user_identity, answered), caller)
 
     def _reject(self, request: AssociateRq, why: AssociateRj) -> None:
         log.info(

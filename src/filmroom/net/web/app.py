@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from filmroom.net.web.api.routes import Api
+from filmroom.net.web.api.shares import ShareDoor
 from filmroom.net.web.assets import Assets
 from filmroom.net.web.dicomweb import routes as dicomweb
 from filmroom.net.web.dicomweb.commitment import WebCommitment
@@ -20,11 +21,17 @@ from filmroom.net.web.errors import HANDLERS
 from filmroom.net.web.headers import SecurityHeaders
 from filmroom.net.web.health import Health
 from filmroom.net.web.login import Login
+from filmroom.net.web.login_factors import LoginFactors
+from filmroom.net.web.login_oidc import LoginOidc
+from filmroom.net.web.oidc import OidcProvider
 from filmroom.net.web.pace import SlowGuessing
 from filmroom.net.web.ports import WebServices
+from filmroom.net.web.proxies import Forwarded
+from filmroom.net.web.refusals import Refusals
 from filmroom.net.web.repeats import OnlyOnce
 from filmroom.net.web.site import Site
 from filmroom.net.web.viewer import ViewerConfig
+from filmroom.net.web.viewer_launch import Launch
 
 # In a checkout the built sites stand beside ``src``; an installed package carries them inside.
 _HERE = Path(__file__).resolve()
@@ -34,7 +41,8 @@ _PLACES = (_HERE.parents[4], _HERE.parent / "sites")
 def build_app(services: WebServices) -> ASGIApp:
     """Everything that HTTP reaches."""
     settings = services.settings
-    login = Login(services.accounts, services.sessions, settings.web, language=settings.language)
+    providers = {name: OidcProvider(name, each, services.clock) for name, each in settings.people.oidc.items()}
+    login = Login(services.people, settings.web, settings.people, language=settings.language, providers={**providers})
     health = Health(services.checks)
     assets = Assets()
     viewer, console = Site(_place("viewer")), Site(_place("console"))
@@ -47,6 +55,7 @@ def build_app(services: WebServices) -> ASGIApp:
         routes=[
             *dicomweb.routes(services),
             *workflow_routes(services),
+            Route("/viewer/iid", Launch(services.query).open),
             Route("/viewer/app-config.js", ViewerConfig(language=settings.language).script),
             Route("/viewer/{path:path}", viewer.file),
             Route("/console/{path:path}", console.file),
@@ -54,9 +63,10 @@ def build_app(services: WebServices) -> ASGIApp:
             Route("/", home),
             Route("/healthz", health.alive),
             Route("/readyz", health.ready),
-            Route("/login", login.page),
-            Route("/login", login.sign_in, methods=["POST"]),
-            Route("/logout", login.sign_out, methods=["POST"]),
+            *login.routes(),
+            *ShareDoor(services).routes(),
+            *LoginFactors(services.people, settings.web, login).routes(),
+            *LoginOidc(services.people, settings.web, login, providers).routes(),
             Route("/static/{name}", assets.file),
             Route("/favicon.ico", assets.icon),
             Route("/robots.txt", _robots),
@@ -67,15 +77,16 @@ def build_app(services: WebServices) -> ASGIApp:
     inner: ASGIApp = application
     if services.repeats is not None:
         inner = OnlyOnce(application, services.repeats, api, most_bytes=settings.web.max_json_bytes)
+    if services.keeping is not None:
+        inner = Refusals(inner, services.keeping)
     guarded = Door(
         inner,
-        accounts=services.accounts,
-        sessions=services.sessions,
-        tokens=services.tokens,
+        people=services.people,
         clock=services.clock,
         public_url=settings.web.public_url,
+        guests=services.keeping.shares if services.keeping is not None else None,
     )
-    return SecurityHeaders(SlowGuessing(guarded, time.monotonic))
+    return Forwarded(SecurityHeaders(SlowGuessing(guarded, time.monotonic)), settings.web.trusted_proxies)
 
 
 def workflow_routes(services: WebServices) -> list[BaseRoute]:

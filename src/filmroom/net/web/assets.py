@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from filmroom.base.errors import NotFound
 
-_TYPES = {"css": "text/css", "svg": "image/svg+xml"}
+_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
 def text_asset(name: str) -> str:

@@ -108,6 +108,9 @@ def fit(values: dict[str, Any], shape: type[T], *, strict: bool = True, prefix: 
             if field.required:
                 misfits.append(Misfit(prefix + name, "must be given"))
             continue
+        if _holds_nul(values[name]):
+            misfits.append(Misfit(prefix + name, "holds the character U+0000, which no text here can have"))
+            continue
         try:
             fields[field.name] = msgspec.convert(values[name], field.type, strict=strict)
         except msgspec.ValidationError as error:
@@ -116,6 +119,15 @@ def fit(values: dict[str, Any], shape: type[T], *, strict: bool = True, prefix: 
     if misfits:
         raise Unfit(sorted(misfits))
     return shape(**fields)
+
+
+def _holds_nul(value: Any) -> bool:
+    """Whether some text in it has a character that the database cannot keep."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any("\0" in key or _holds_nul(each) for key, each in value.items())
+    return isinstance(value, list) and any(map(_holds_nul, value))
 
 
 def _is_list(kind: Any) -> bool:

@@ -1,10 +1,13 @@
 """Nobody gets in by default: who asks is known before any route is looked at (pure ASGI)."""
 
+import asyncio
 import base64
 import binascii
+import dataclasses
 import hashlib
 import hmac
 import secrets
+from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers
@@ -15,18 +18,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError
 from filmroom.net.web.errors import answer, problem
-from filmroom.security.accounts import Accounts
-from filmroom.security.model import AccountLocked, SignedIn, SignInRefused
+from filmroom.security.model import AccountLocked, Owes, SignedIn, SignInRefused
+from filmroom.security.people import People
 from filmroom.security.principals import Principal
 from filmroom.security.remembered import Remembered
-from filmroom.security.sessions import Sessions
-from filmroom.security.tokens import Tokens
 
 COOKIE = "filmroom"
+GUEST_COOKIE = "filmroom_share"
 OPEN_PATHS = frozenset({"/login", "/healthz", "/readyz", "/favicon.ico", "/robots.txt"})
-OPEN_FOLDERS = ("/static/",)
+OPEN_FOLDERS = ("/static/", "/login/", "/share/")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _KEY = "filmroom.signed_in"
+_OWED = {
+    Owes.FACTOR: "the second factor is still to be shown, on the login page",
+    Owes.PASSWORD: "the one-time or expired password must be changed first, on the login page",
+    Owes.ENROLMENT: "a second factor must be set up first, on the login page",
+}
 
 
 def who(request: Request) -> Principal:
@@ -48,6 +55,12 @@ def principal_of(scope: Scope) -> Principal:
     return found.principal
 
 
+class Guests(Protocol):
+    """People without an account, who opened a share link."""
+
+    async def find(self, cookie: str) -> SignedIn | None: ...
+
+
 class Door:
     """Let a request through with its principal, or turn it away."""
 
@@ -55,20 +68,21 @@ class Door:
         self,
         app: ASGIApp,
         *,
-        accounts: Accounts,
-        sessions: Sessions,
-        tokens: Tokens,
+        people: People,
         clock: Clock,
         public_url: str = "",
+        guests: Guests | None = None,
     ) -> None:
         self._app = app
-        self._accounts = accounts
-        self._sessions = sessions
-        self._tokens = tokens
+        self._guests = guests
+        self._people = people
+        self._clock = clock
         self._public_host = urlsplit(public_url).netloc
         # Programs that send name and password with every request: a check takes 50 ms, so one lasts seconds.
         self._basic: Remembered[SignedIn] = Remembered(clock)
         self._basic_key = secrets.token_bytes(32)
+        self._checking: dict[bytes, asyncio.Task[SignedIn]] = {}
+        people.accounts.on_change.append(self._basic.clear)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
@@ -93,19 +107,19 @@ class Door:
         try:
             found = await self._find(scope, headers)
         except AccountLocked as error:
-            return problem(429, str(error), {"retry-after": "900"})
+            wait = max(1, round((error.until - self._clock.now()).total_seconds()))
+            return problem(429, str(error), {"retry-after": str(wait)})
         except SignInRefused as error:
             return _challenge(headers, str(error))
         except FilmroomError as error:
             return answer(error)
         if found is None:
             return _to_login(scope, headers) if _navigates(scope, headers) else _challenge(headers, "")
-        if found.must_change:
-            if _navigates(scope, headers):
-                return _to_login(scope, headers)
-            if path != "/logout":
-                return problem(403, "the one-time password must be changed first, on the login page")
-        scope[_KEY] = found
+        if found.owes is not Owes.NOTHING and path != "/logout":
+            return _to_login(scope, headers) if _navigates(scope, headers) else problem(403, _OWED[found.owes])
+        scope[_KEY] = dataclasses.replace(
+            found, principal=dataclasses.replace(found.principal, door="web", address=peer_of(scope))
+        )
         return None
 
     async def _find(self, scope: Scope, headers: Headers) -> SignedIn | None:
@@ -113,35 +127,60 @@ class Door:
         match scheme.lower():
             case "":
                 cookie = session_cookie(headers)
-                return await self._sessions.find(cookie) if cookie else None
+                if cookie:
+                    return await self._people.sessions.find(cookie)
+                # Whoever opened a share link and has no session of their own.
+                guest = session_cookie(headers, GUEST_COOKIE)
+                return await self._guests.find(guest) if guest and self._guests is not None else None
             case "bearer":
-                return await self._tokens.find(credentials.strip())
+                return await self._people.tokens.find(credentials.strip(), peer_of(scope))
             case "basic":
-                return await self._by_password(credentials.strip())
+                return await self._by_password(credentials.strip(), peer_of(scope))
             case _:
                 return None
 
-    async def _by_password(self, credentials: str) -> SignedIn:
+    async def _by_password(self, credentials: str, peer: str) -> SignedIn:
+        key = hmac.new(self._basic_key, credentials.encode(), hashlib.sha256).digest()
+        if (known := self._basic.get(key)) is not None:
+            return known
+        # Requests that come together are one attempt, not one each: else a right password could lock its account.
+        if (task := self._checking.get(key)) is None:
+            task = self._checking[key] = asyncio.create_task(self._check(credentials, peer))
+            task.add_done_callback(lambda done: self._checked(key, done))
+        return await asyncio.shield(task)
+
+    def _checked(self, key: bytes, done: asyncio.Task[SignedIn]) -> None:
+        del self._checking[key]
+        if not done.cancelled() and done.exception() is None:
+            self._basic.put(key, done.result())
+
+    async def _check(self, credentials: str, peer: str) -> SignedIn:
         try:
             name, colon, password = base64.b64decode(credentials, validate=True).decode().partition(":")
         except (binascii.Error, ValueError):
             raise SignInRefused("the Authorization header cannot be read") from None
         if not colon:
             raise SignInRefused("the Authorization header cannot be read")
-        key = hmac.new(self._basic_key, credentials.encode(), hashlib.sha256).digest()
-        if (known := self._basic.get(key)) is not None:
-            return known
-        account = await self._accounts.sign_in(name, password)
-        found = SignedIn(principal=account.principal(), must_change=account.must_change, expires_at=None)
-        self._basic.put(key, found)
-        return found
+        account = await self._people.identify(name, password, peer, "basic")
+        return SignedIn(
+            principal=await self._people.dress(account.principal()),
+            must_change=account.must_change,
+            owes=self._people.sessions.owes(account, "basic"),
+            method="basic",
+        )
 
 
-def session_cookie(headers: Headers) -> str:
+def peer_of(scope: Scope) -> str:
+    """The address that a request came from."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def session_cookie(headers: Headers, called: str = COOKIE) -> str:
     """The session's cookie, '' without one."""
     for each in headers.get("cookie", "").split(";"):
         name, _, value = each.strip().partition("=")
-        if name == COOKIE:
+        if name == called:
             return value
     return ""
 

@@ -13,6 +13,9 @@ from starlette.routing import Match, Route
 
 from filmroom.archive.changes import TooOld
 from filmroom.archive.corrections_model import CannotUndo
+from filmroom.archive.deidentification import BadExport, ProjectExists
+from filmroom.archive.delete import DeletionOver
+from filmroom.archive.devices_model import NotAsked
 from filmroom.base.errors import (
     Corrupt,
     FilmroomError,
@@ -28,8 +31,11 @@ from filmroom.base.errors import (
 )
 from filmroom.integration.webhooks_model import BadWebhook
 from filmroom.ops.work import WrongState
-from filmroom.security.model import NameTaken, SignInRefused
+from filmroom.security.breakglass import BadGlass
+from filmroom.security.model import AccountLocked, LastAdministrator, NameTaken, SignInRefused
 from filmroom.security.passwords import PasswordRefused
+from filmroom.security.roles_book import BadRole, RoleInUse
+from filmroom.security.shares import BadShare, ShareRefused
 
 log = structlog.get_logger()
 
@@ -39,19 +45,30 @@ STATUS: Mapping[type[FilmroomError], int] = {
     NotFound: 404,
     Forbidden: 403,
     SignInRefused: 401,
+    AccountLocked: 429,
+    LastAdministrator: 409,
     PasswordRefused: 422,
     NameTaken: 409,
     CannotUndo: 409,
+    DeletionOver: 409,
     NotReadable: 400,
     LimitReached: 413,
     RemoteFault: 400,
     Unsupported: 406,
+    NotAsked: 409,
     NoSpace: 507,
     Unavailable: 503,
     Corrupt: 500,
     WrongState: 409,
     TooOld: 410,
     BadWebhook: 422,
+    BadRole: 422,
+    RoleInUse: 409,
+    BadGlass: 422,
+    BadShare: 422,
+    ShareRefused: 404,
+    BadExport: 422,
+    ProjectExists: 409,
     FilmroomError: 500,
 }
 

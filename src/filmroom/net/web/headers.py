@@ -31,6 +31,10 @@ _PAGE_CSP = (
 _CONSOLE_CSP = _PAGE_CSP.replace(b"style-src 'self'", b"style-src 'self' 'unsafe-inline'; font-src 'self' data:")
 # Data is never a page: were it opened as one, nothing in it would run.
 _DATA_CSP = b"default-src 'none'; frame-ancestors 'self'; sandbox"
+# A report as a page carries its style with it; nothing runs in it and nothing leaves it.
+_REPORT_CSP = b"default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'self'; sandbox"
+# The browser shows a PDF by a page of its own, which no sandbox lets in; what a PDF asks for from elsewhere is refused.
+_PDF_CSP = b"default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'"
 
 _CSP = b"content-security-policy"
 VIEWER = [*_COMMON, *_ISOLATED, (_CSP, _VIEWER_CSP)]
@@ -39,7 +43,12 @@ API = [*_COMMON, (_CSP, _DATA_CSP)]
 CONSOLE = [*_COMMON, (_CSP, _CONSOLE_CSP)]
 PAGE = [*_COMMON, (_CSP, _PAGE_CSP)]
 
-_BY_FIRST_PART = {"viewer": VIEWER, "dicom-web": DICOMWEB, "api": API, "console": CONSOLE}
+_BY_MEDIA_TYPE = {
+    # Not isolated: in its sandbox everything of ours, the icon too, would count as another site's.
+    b"text/html": [*_COMMON, (b"cross-origin-resource-policy", b"same-origin"), (_CSP, _REPORT_CSP)],
+    b"application/pdf": [*_COMMON, *_ISOLATED, (_CSP, _PDF_CSP)],
+}
+_BY_FIRST_PART = {"viewer": VIEWER, "dicom-web": DICOMWEB, "wado": DICOMWEB, "api": API, "console": CONSOLE}
 
 
 class SecurityHeaders:
@@ -56,7 +65,14 @@ class SecurityHeaders:
 
         async def send_with(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *extra]
+                own = _BY_MEDIA_TYPE.get(_media_type(message["headers"]), extra) if extra is DICOMWEB else extra
+                message["headers"] = [*message["headers"], *own]
             await send(message)
 
         await self._app(scope, receive, send_with)
+
+
+def _media_type(headers: Headers) -> bytes:
+    """The Content-Type without its parameters."""
+    found = next((value for name, value in headers if name == b"content-type"), b"")
+    return found.partition(b";")[0].strip().lower()

@@ -13,13 +13,17 @@ from filmroom.archive.devices import Device, Devices
 from filmroom.archive.devices_callers import Callers
 from filmroom.archive.devices_live import LiveList
 from filmroom.archive.devices_local import LocalAes
+from filmroom.archive.export import Exports
+from filmroom.archive.listing import Listing
 from filmroom.archive.model import Outcome
 from filmroom.archive.pixelpool import PixelPool
 from filmroom.archive.recordings import Recordings
 from filmroom.archive.retrieve import Handout, Located
 from filmroom.archive.retrieve_frames import Bulk, Frames
 from filmroom.archive.rules_book import RuleBook
+from filmroom.archive.safekeeping import Safekeeping
 from filmroom.archive.sending import Sending
+from filmroom.archive.sending_rules_book import ForwardRules
 from filmroom.base.clock import Clock
 from filmroom.db.feed_tail import FeedTail
 from filmroom.db.repeats import Repeats
@@ -29,6 +33,8 @@ from filmroom.net.web.health import Check
 from filmroom.ops.figures import Figures
 from filmroom.ops.work import Work
 from filmroom.security.accounts import Accounts
+from filmroom.security.people import People
+from filmroom.security.policy import Action
 from filmroom.security.principals import Principal
 from filmroom.security.sessions import Sessions
 from filmroom.security.tokens import Tokens
@@ -54,7 +60,13 @@ class Retrieve(Protocol):
     """Handing out."""
 
     async def locate(
-        self, who: Principal, *, studies: Sequence[str] = (), series: Sequence[str] = (), instances: Sequence[str] = ()
+        self,
+        who: Principal,
+        *,
+        studies: Sequence[str] = (),
+        series: Sequence[str] = (),
+        instances: Sequence[str] = (),
+        action: Action = Action.VIEW,
     ) -> list[Located]: ...
 
     async def file(self, item: Located, acceptable: Sequence[str] = ...) -> Handout: ...
@@ -131,6 +143,10 @@ class Quarantine(Protocol):
 
     async def list(self, who: Principal) -> Sequence[Any]: ...
 
+    async def get(self, who: Principal, pk: int) -> Any: ...
+
+    def read(self, who: Principal, pk: int) -> AsyncIterator[bytes]: ...
+
     async def requeue(self, who: Principal, pk: int, door: Any) -> Outcome: ...
 
     async def release(self, who: Principal, pk: int, door: Any, changes: Mapping[str, Any], *, why: str) -> Outcome: ...
@@ -173,6 +189,8 @@ class WebServices:
     accounts: Accounts
     sessions: Sessions
     tokens: Tokens
+    people: People
+    keeping: Safekeeping | None = None
     query: Query
     retrieve: Retrieve
     frames: FrameReader
@@ -187,11 +205,14 @@ class WebServices:
     quarantine: Quarantine | None = None
     corrections: Corrections | None = None
     rules: RuleBook | None = None
+    forward_rules: ForwardRules | None = None
     counts: Counts | None = None
     deleting: Deleting | None = None
+    listing: Listing | None = None
     changes: Changes | None = None
     work: Work | None = None
     sending: Sending | None = None
+    exports: Exports | None = None
     webhooks: Webhooks | None = None
     repeats: Repeats | None = None
     figures: Figures | None = None

@@ -127,6 +127,7 @@ class EventStream(Response):
                     yield b": still here\n\n"
                 continue
             self._after = records[-1].seq
+            records = await self._changes.in_sight(self._who, records)
             shown = [
                 each
                 for each in records

@@ -4,7 +4,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from filmroom.net.web.login import LANGUAGE_COOKIE
+from filmroom.net.web.login_pages import LANGUAGE_COOKIE
 from filmroom.net.web.words import choose
 
 _WORDS = {

@@ -1,9 +1,12 @@
 """What C-MOVE and C-GET share (PS3.4 C.4.2, C.4.3): the identifier, the counts, the responses."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from filmroom.base.errors import RemoteFault
+from filmroom.net.dimse.fallback import Brought, Fallback
 from filmroom.net.dimse.line import Exchange
 from filmroom.net.dimse.models import GET_MODELS, MOVE_MODELS, Model
 from filmroom.net.dimse.outgoing import Sent, Tally
@@ -15,6 +18,9 @@ from filmroom.wire.dimse.status import StatusClass
 
 # Pending responses are for a person watching progress: not more often than this, and at least one.
 PROGRESS_S = 0.1
+# While nothing can be sent yet, the asker hears so often that it is not forgotten.
+SIGN_OF_LIFE_S = 5.0
+LOOK_S = 0.5
 
 # The longest a retrieve may take in all: a peer that takes one object a minute for ever holds a place for ever.
 RETRIEVE_S = 8 * 3600.0
@@ -43,10 +49,22 @@ class Progress:
         self.tally.add(sent)
         if sent.outcome is StatusClass.FAILURE:
             self._comment = sent.comment or self._comment
-        now = self._exchange.line.loop.time()
-        if self.tally.remaining and now - self._reported >= PROGRESS_S:
-            self._reported = now
-            self._exchange.respond(response(self._exchange, status.PENDING, self.tally, remaining=True))
+        if self._exchange.line.loop.time() - self._reported >= PROGRESS_S:
+            self.say()
+
+    def missing(self, sop_uids: Iterable[str], why: str) -> None:
+        """Objects that belong to the retrieve and cannot be had: they have failed."""
+        for uid in sop_uids:
+            self.tally.total += 1
+            self.tally.fail(uid)
+            self._comment = why
+
+    def say(self) -> None:
+        """A pending response with the counts, while anything remains."""
+        if not self.tally.remaining:
+            return
+        self._reported = self._exchange.line.loop.time()
+        self._exchange.respond(response(self._exchange, status.PENDING, self.tally, remaining=True))
 
     @property
     def overdue(self) -> bool:
@@ -107,6 +125,51 @@ def read_identifier(exchange: Exchange, identifier: bytes) -> Wanted | None:
         offending = fault.offending if isinstance(fault, BadIdentifier) else ()
         exchange.respond(response(exchange, status.DATA_SET_MISMATCH, comment=str(fault), offending=offending))
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """What is to be sent, and what should be here and is not."""
+
+    items: list[Located]
+    missing: tuple[str, ...] = ()
+    why: str = ""
+
+
+async def gather(exchange: Exchange, retrieve: Retrieve, what: Wanted, fallback: Fallback | None) -> Gathering:
+    """The stored objects that are wanted; studies that are not here are fetched where they are. Raises Unavailable,
+    Forbidden."""
+    items = await find_objects(exchange, retrieve, what)
+    if fallback is None or not what.studies:
+        return Gathering(items)
+    here = {item.study_uid for item in items}
+    absent = [uid for uid in what.studies if uid not in here]
+    if not absent:
+        return Gathering(items)
+    brought = await _brought(exchange, fallback.bring(what, absent, exchange.line.caller.ae_title))
+    if brought is None or not brought.sop_uids:
+        return Gathering(items)
+    items = await find_objects(exchange, retrieve, what)
+    wanted_uids = brought.sop_uids & set(what.instances) if what.instances else brought.sop_uids
+    missing = tuple(sorted(wanted_uids - {item.sop_uid for item in items}))
+    return Gathering(items, missing, f"{brought.source} has it, and it did not come from there")
+
+
+async def _brought(exchange: Exchange, work: Coroutine[None, None, Brought]) -> Brought | None:
+    """Wait for a fetch with signs of life to who asked; None when it was cancelled."""
+    task = asyncio.ensure_future(work)
+    waited_s = 0.0
+    try:
+        while not (await asyncio.wait([task], timeout=LOOK_S))[0]:
+            waited_s += LOOK_S
+            if exchange.cancelled:
+                return None
+            if waited_s >= SIGN_OF_LIFE_S:
+                waited_s = 0.0
+                exchange.respond(response(exchange, status.PENDING))
+        return task.result()
+    finally:
+        task.cancel()
 
 
 async def find_objects(exchange: Exchange, retrieve: Retrieve, what: Wanted) -> list[Located]:

@@ -242,6 +242,8 @@ def _guarded(
 ) -> Callable[[Exchange, bytes], Awaitable[None]]:
     async def guarded(exchange: Exchange, data: bytes) -> None:
         try:
+            if exchange.line.caller.read_only and not isinstance(exchange.request, NGetRq):
+                raise Forbidden
             await work(exchange, data)
         except RemoteFault as fault:
             exchange.refuse(UPS_STATUS[Fault.NOT_DECODED], str(fault))

@@ -1,17 +1,23 @@
 """``/api/v1/devices/{title}/test``: the connection test, in plain words of both languages."""
 
+from collections.abc import AsyncIterator
 from typing import Literal
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from filmroom.archive.devices import NoSuchDevice
+from filmroom.archive.devices import Device, NoSuchDevice
 from filmroom.base.errors import NotFound
 from filmroom.net.web.api.answers import answer
 from filmroom.net.web.api.describe import Shape, operation
-from filmroom.net.web.ports import WebServices
+from filmroom.net.web.errors import NO_STORE
+from filmroom.net.web.ports import DeviceTest, Finding, WebServices
+from filmroom.net.web.streams import Stream
 from filmroom.security.policy import Action
+
+LINES = "application/x-ndjson"
 
 
 class Told(Shape):
@@ -52,7 +58,7 @@ class Probe:
         "Test the connection to a device",
         tag="devices",
         text="TCP, TLS where the device has it, association, C-ECHO, C-FIND, and which images it would take; nothing "
-        "is sent. Takes up to half a minute.",
+        "is sent. Takes up to half a minute; asked for `application/x-ndjson`, each step is a line, sent when it ends.",
         returns=TestAnswer,
         errors=[404],
         permission=Action.ADMINISTER,
@@ -63,14 +69,22 @@ class Probe:
         device = await self._devices.find(request.path_params["title"])
         if device is None:
             raise NoSuchDevice(f"no device is registered as {request.path_params['title']}")
-        steps = [
-            StepAnswer(
-                step=each.name,
-                outcome=each.outcome,
-                code=each.code,
-                ms=each.ms,
-                text=Told(en=each.told("en"), zh=each.told("zh")),
-            )
-            async for each in self._test(device)
-        ]
+        if LINES in request.headers.get("accept", ""):
+            return Stream(_lines(self._test, device), headers=NO_STORE, media_type=LINES)
+        steps = [_step(each) async for each in self._test(device)]
         return answer(TestAnswer(ok=all(each.outcome != "failed" for each in steps), steps=steps))
+
+
+async def _lines(test: DeviceTest, device: Device) -> AsyncIterator[bytes]:
+    async for each in test(device):
+        yield msgspec.json.encode(_step(each)) + b"\n"
+
+
+def _step(found: Finding) -> StepAnswer:
+    return StepAnswer(
+        step=found.name,
+        outcome=found.outcome,
+        code=found.code,
+        ms=found.ms,
+        text=Told(en=found.told("en"), zh=found.told("zh")),
+    )

@@ -13,9 +13,13 @@ from filmroom.net.web.api.answers import answer, nothing
 from filmroom.net.web.api.describe import Asked, Moment, Shape, operation
 from filmroom.net.web.bodies import body_of
 from filmroom.net.web.door import who
+from filmroom.net.web.errors import NO_STORE
 from filmroom.net.web.ports import Quarantine as UseCases
 from filmroom.net.web.ports import WebServices
+from filmroom.net.web.streams import Stream
 from filmroom.security.policy import Action
+
+DICOM = "application/dicom"
 
 
 class Held(Shape):
@@ -70,6 +74,7 @@ class Quarantine:
         one = "/api/v1/quarantine/{pk:int}"
         return [
             Route("/api/v1/quarantine", self.show),
+            Route(f"{one}/file", self.file),
             Route(f"{one}/requeue", self.requeue, methods=["POST"]),
             Route(f"{one}/release", self.release, methods=["POST"]),
             Route(f"{one}/discard", self.discard, methods=["POST"]),
@@ -94,6 +99,21 @@ class Quarantine:
             for each in entries
         ]
         return answer(HeldList(items=held))
+
+    @operation(
+        "Download an object as it was kept",
+        tag="quarantine",
+        returns=bytes,
+        media=DICOM,
+        errors=[404],
+        permission=Action.ADMINISTER,
+    )
+    async def file(self, request: Request) -> Response:
+        pk = request.path_params["pk"]
+        entry = await self._use.get(who(request), pk)
+        named = {"content-disposition": f'attachment; filename="quarantine-{pk}.dcm"'}
+        chunks = self._use.read(who(request), pk)
+        return Stream(chunks, headers={**NO_STORE, **named}, media_type=DICOM, size_bytes=entry.where.size_bytes)
 
     @operation("Try once more to file an object", tag="quarantine", returns=Decided, permission=Action.ADMINISTER)
     async def requeue(self, request: Request) -> Response:

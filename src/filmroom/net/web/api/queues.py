@@ -21,6 +21,9 @@ from filmroom.net.web.errors import Refused
 from filmroom.net.web.ports import WebServices
 from filmroom.security.policy import Action
 
+# The greatest bigint of the database.
+MAX_NUMBER = 2**63 - 1
+
 Urgency = Literal["low", "medium", "high"]
 Condition = Literal["in use", "paused", "away"]
 _URGENCY: dict[Priority, Urgency] = {Priority.LOW: "low", Priority.MEDIUM: "medium", Priority.HIGH: "high"}
@@ -86,7 +89,7 @@ class DeliveriesAsked(Asked):
 
     to: str | None = None
     state: Literal["waiting", "done", "failed", "cancelled"] | None = None
-    before: Annotated[int, Meta(ge=1, description="Older than this number (of `next`).")] | None = None
+    before: Annotated[int, Meta(ge=0, le=MAX_NUMBER)] | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
 
 
@@ -97,7 +100,7 @@ class DeliveryAsked(Asked):
     studies: Uids = []  # noqa: RUF012 - msgspec copies it
     series: Uids = []  # noqa: RUF012
     instances: Uids = []  # noqa: RUF012
-    priority: Urgency = "medium"
+    priority: Annotated[Urgency | None, Meta(description="Null for that of the device.")] = None
     commit: Annotated[bool, Meta(description="Ask for storage commitment afterwards.")] = False
     reason: Annotated[str, Meta(max_length=200)] = ""
 
@@ -128,7 +131,7 @@ class ItemsAsked(Asked):
     """Which objects of a delivery."""
 
     state: str | None = None
-    after: Annotated[int, Meta(ge=0)] = 0
+    after: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
     limit: Annotated[int, Meta(ge=1, le=1000)] = 200
 
 
@@ -241,7 +244,7 @@ class Queues:
                 studies=asked.studies,
                 series=asked.series,
                 instances=asked.instances,
-                priority=Priority[asked.priority.upper()],
+                priority=None if asked.priority is None else Priority[asked.priority.upper()],
                 commit=asked.commit,
                 reason=asked.reason,
             )
@@ -252,7 +255,7 @@ class Queues:
 
     @operation("Show a delivery", tag="deliveries", returns=DeliveryAnswer, errors=[404], permission=Action.VIEW)
     async def get(self, request: Request) -> Response:
-        return answer(_delivery(await self._there().get(who(request), request.path_params["pk"])))
+        return answer(_delivery(await self._there().get(who(request), _number(request))))
 
     @operation(
         "List what became of each object of a delivery",
@@ -263,7 +266,7 @@ class Queues:
         permission=Action.VIEW,
     )
     async def items(self, request: Request) -> Response:
-        asked, pk = query_of(request, ItemsAsked), request.path_params["pk"]
+        asked, pk = query_of(request, ItemsAsked), _number(request)
         await self._there().get(who(request), pk)
         found = await self._there().items(who(request), pk, state=asked.state, after=asked.after, limit=asked.limit)
         following = next_page(request, "after", found[-1].n) if len(found) == asked.limit else None
@@ -277,7 +280,7 @@ class Queues:
         permission=Action.EXPORT,
     )
     async def retry(self, request: Request) -> Response:
-        return answer(DeliveryRetried(objects=await self._there().resend(who(request), request.path_params["pk"])))
+        return answer(DeliveryRetried(objects=await self._there().resend(who(request), _number(request))))
 
     @operation(
         "Call a delivery off: what has not left is dropped",
@@ -287,7 +290,7 @@ class Queues:
         permission=Action.EXPORT,
     )
     async def cancel(self, request: Request) -> Response:
-        pk = request.path_params["pk"]
+        pk = _number(request)
         await self._there().get(who(request), pk)
         if not await self._there().cancel(who(request), pk):
             raise Refused(409, "the delivery is at its end")
@@ -304,6 +307,14 @@ class Queues:
             if each.ae_title == title:
                 return _destination(each)
         raise NotFound(f"nothing was ever queued for {title}")
+
+
+def _number(request: Request) -> int:
+    """The delivery's number in the address. Raises NotFound."""
+    number: int = request.path_params["pk"]
+    if number > MAX_NUMBER:
+        raise NotFound(f"no delivery has the number {number}")
+    return number
 
 
 def _title(request: Request) -> AeTitle:

@@ -104,7 +104,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return " | ".join(f"<code>{_text(str(each))}</code>" for each in schema["enum"])
     if schema.get("type") == "array":
-        return f"list of {_kind(schema.get('items', {}))}"
+        return f"list of {_kind(schema.get('items') or {})}"
     extra = [f"{word} {_text(str(schema[key]))}" for key, word in _WORDS.items() if schema.get(key) not in (None, "")]
     name = schema.get("format") or schema.get("type") or "anything"
     return _text(str(name)) + (f" ({', '.join(extra)})" if extra else "")

@@ -6,26 +6,37 @@ Each module has a class with its handlers and a ``routes`` method. Every handler
 
 from starlette.routing import Route
 
+from filmroom.net.web.api.accounts import AccountsApi
 from filmroom.net.web.api.associations import Associations
+from filmroom.net.web.api.audit import Audit
 from filmroom.net.web.api.callers import CallersApi
 from filmroom.net.web.api.commitments import Commitments
 from filmroom.net.web.api.corrections import Corrections
+from filmroom.net.web.api.deletions import Deletions
 from filmroom.net.web.api.devices import Devices
+from filmroom.net.web.api.exports import ExportsApi
 from filmroom.net.web.api.feed import Feed
+from filmroom.net.web.api.forwarding import Forwarding
 from filmroom.net.web.api.jobs import Jobs
 from filmroom.net.web.api.local_aes import Locals
 from filmroom.net.web.api.me import Me
 from filmroom.net.web.api.openapi import OpenApi
 from filmroom.net.web.api.orders import Orders
+from filmroom.net.web.api.patients import Patients
 from filmroom.net.web.api.performed import Performed
 from filmroom.net.web.api.probe import Probe
 from filmroom.net.web.api.quarantine import Quarantine
 from filmroom.net.web.api.queues import Queues
 from filmroom.net.web.api.recordings import RecordingsResource
 from filmroom.net.web.api.reference import Reference
+from filmroom.net.web.api.roles import Roles
 from filmroom.net.web.api.rules import Rules
+from filmroom.net.web.api.sessions import SessionsApi
+from filmroom.net.web.api.shares import Shares
 from filmroom.net.web.api.status import Status
+from filmroom.net.web.api.studies import Studies
 from filmroom.net.web.api.tokens import Tokens
+from filmroom.net.web.api.uploads import Uploads
 from filmroom.net.web.api.webhooks import Webhooks
 from filmroom.net.web.api.worklist import Worklist
 from filmroom.net.web.ports import WebServices
@@ -41,8 +52,13 @@ class Api:
         services = self._services
         resources = [
             *Me(services).routes(),
+            *Audit(services).routes(),
+            *Roles(services).routes(),
+            *Shares(services).routes(),
             *Status(services).routes(),
             *Tokens(services).routes(),
+            *AccountsApi(services).routes(),
+            *SessionsApi(services).routes(),
             *Devices(services).routes(),
             *CallersApi(services).routes(),
             *Locals(services).routes(),
@@ -50,8 +66,14 @@ class Api:
             *Probe(services).routes(),
             *RecordingsResource(services).routes(),
             *Quarantine(services).routes(),
+            *Studies(services).routes(),
+            *Patients(services).routes(),
+            *Deletions(services).routes(),
+            *Uploads(services).routes(),
             *Corrections(services).routes(),
             *Rules(services).routes(),
+            *Forwarding(services).routes(),
+            *ExportsApi(services).routes(),
             *Feed(services).routes(),
             *Jobs(services).routes(),
             *Queues(services).routes(),

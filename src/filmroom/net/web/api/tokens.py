@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 from starlette.requests import Request
@@ -14,6 +14,7 @@ from filmroom.net.web.api.describe import Asked, Moment, Shape, operation
 from filmroom.net.web.bodies import body_of
 from filmroom.net.web.door import who
 from filmroom.net.web.ports import WebServices
+from filmroom.security.policy import Action
 
 MAX_TOKEN_DAYS = 3650
 
@@ -27,6 +28,9 @@ class Token(Shape):
     created_at: Moment
     expires_at: Moment | None
     revoked_at: Moment | None
+    actions: Annotated[list[str] | None, Meta(description="null: all that the account may.")]
+    last_used: Moment | None
+    last_peer: str
 
 
 class TokenList(Shape):
@@ -40,6 +44,7 @@ class TokenAsked(Asked):
 
     account: str | None = None
     label: Annotated[str, Meta(max_length=200)] = ""
+    actions: Annotated[list[Action] | None, Meta(description="What it may do at most; absent: all.")] = None
     days: Annotated[int, Meta(ge=1, le=MAX_TOKEN_DAYS, description="How long it lasts.")] = 365
 
 
@@ -66,7 +71,7 @@ class Tokens:
     @operation("List tokens", tag="tokens", returns=TokenList)
     async def show(self, request: Request) -> Response:
         rows = [asdict(row) for row in await self._tokens.list(who(request))]
-        return answer(TokenList(tokens=[Token(id=row.pop("pk"), **row) for row in rows]))
+        return answer(TokenList(tokens=[_shape(row) for row in rows]))
 
     @operation(
         "Issue a token", tag="tokens", body=TokenAsked, returns=TokenIssued, status=201, errors=[404], secret=True
@@ -75,10 +80,17 @@ class Tokens:
         asking = who(request)
         asked = await body_of(request, TokenAsked, most_bytes=self._most_bytes)
         account = asking.name if asked.account is None else asked.account
-        text = await self._tokens.issue(asking, account, label=asked.label, lasts=timedelta(days=asked.days))
+        text = await self._tokens.issue(
+            asking, account, label=asked.label, lasts=timedelta(days=asked.days), actions=asked.actions
+        )
         return answer(TokenIssued(token=text), 201)
 
     @operation("Revoke a token", tag="tokens", errors=[404])
     async def revoke(self, request: Request) -> Response:
         await self._tokens.revoke(who(request), request.path_params["pk"])
         return nothing()
+
+
+def _shape(row: dict[str, Any]) -> Token:
+    actions = row.pop("actions")
+    return Token(id=row.pop("pk"), actions=None if actions is None else sorted(actions), **row)

@@ -18,6 +18,7 @@ from filmroom.net.web.dicomweb.zipped import zip_names, zip_stream
 from filmroom.net.web.door import who
 from filmroom.net.web.ports import Retrieve, SeriesDocuments
 from filmroom.net.web.streams import Stream
+from filmroom.security.policy import Action
 from filmroom.storage.blobs import Blobs
 from filmroom.storage.model import BlobRange
 from filmroom.wire.http import mediatypes, multipart
@@ -47,6 +48,8 @@ class Wado:
             studies=(study,),
             series=(series,) if series else (),
             instances=(instance,) if instance else (),
+            # Who takes a ZIP file takes the study out.
+            action=Action.EXPORT if first.media == ZIP else Action.VIEW,
         )
         if not items:
             raise NotFound("there is no such resource")

@@ -1,0 +1,210 @@
+"""``/api/v1/audit``: search, who saw a patient, verification; for auditors, and each look is on record itself."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from filmroom.archive.safekeeping import Safekeeping
+from filmroom.base.errors import NotFound
+from filmroom.net.web.api.answers import answer
+from filmroom.net.web.api.describe import Asked, Moment, Shape, operation
+from filmroom.net.web.bodies import query_of
+from filmroom.net.web.door import who
+from filmroom.net.web.ports import WebServices
+from filmroom.security.audit import AuditEvent, AuditKind
+from filmroom.security.audit_messages import fhir
+from filmroom.security.audit_reading import Asked as Search
+from filmroom.security.policy import Action
+
+
+class AuditRecord(Shape):
+    """One record of the trail."""
+
+    seq: int
+    id: str
+    at: Moment
+    kind: str
+    who: str
+    who_name: str
+    door: str
+    address: str
+    outcome: int
+    what: str
+    patients: list[dict[str, str]]
+    studies: list[str]
+    instances: int | None
+    destination: str
+    query: str
+    detail: dict[str, Any]
+
+
+class AuditFound(Shape):
+    """Records, newest first; ``next`` is the ``before`` of those that follow, null at the end."""
+
+    records: list[AuditRecord]
+    next: int | None
+
+
+class AuditQuery(Asked):
+    """What is searched for."""
+
+    patient: Annotated[str, Meta(description="Patient ID.", max_length=200)] = ""
+    study: Annotated[str, Meta(description="Study Instance UID.", max_length=64)] = ""
+    who: Annotated[str, Meta(description="Who did it: a name, or an id such as person:7.", max_length=200)] = ""
+    kind: Annotated[str, Meta(description="Kinds, separated by commas.", max_length=500)] = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    before: int | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class ReportQuery(Asked):
+    """Of whom, and when."""
+
+    patient: Annotated[str, Meta(description="Patient ID.", min_length=1, max_length=200)]
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Viewer(Shape):
+    """Somebody who saw a patient's images or data."""
+
+    who: str
+    who_name: str
+    times: int
+    first: Moment
+    last: Moment
+    kinds: list[str]
+    doors: list[str]
+
+
+class AccessReport(Shape):
+    """Everybody who saw something of a patient."""
+
+    patient: str
+    viewers: list[Viewer]
+
+
+class FaultFound(Shape):
+    """Where the trail is not what was written."""
+
+    seq: int
+    what: str
+
+
+class VerifyAnswer(Shape):
+    """What a verification found."""
+
+    good: bool
+    records: int
+    last: int
+    hash: str
+    checkpoints: int
+    faults: list[FaultFound]
+
+
+class Audit:
+    """The handlers."""
+
+    def __init__(self, services: WebServices) -> None:
+        self._keeping = services.keeping
+        self._source = services.settings.dimse.ae_title
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/api/v1/audit", self.search),
+            Route("/api/v1/audit/fhir", self.search_fhir),
+            Route("/api/v1/audit/patient", self.patient),
+            Route("/api/v1/audit/verification", self.verify, methods=["POST"]),
+        ]
+
+    @operation("Search the audit trail", tag="audit", query=AuditQuery, returns=AuditFound, permission=Action.AUDIT)
+    async def search(self, request: Request) -> Response:
+        asked = query_of(request, AuditQuery)
+        found = await self._use.reading.search(who(request), _search(asked), asked.limit)
+        more = found[-1].seq if len(found) == asked.limit else None
+        return answer(AuditFound(records=[_record(each.seq, each.event) for each in found], next=more))
+
+    @operation(
+        "Search the audit trail, as a bundle of FHIR AuditEvents (R4)",
+        tag="audit",
+        query=AuditQuery,
+        returns=dict[str, Any],
+        permission=Action.AUDIT,
+    )
+    async def search_fhir(self, request: Request) -> Response:
+        asked = query_of(request, AuditQuery)
+        found = await self._use.reading.search(who(request), _search(asked), asked.limit)
+        entries = [{"resource": fhir(each.event, self._source)} for each in found]
+        return answer({"resourceType": "Bundle", "type": "searchset", "entry": entries})
+
+    @operation("Who saw this patient", tag="audit", query=ReportQuery, returns=AccessReport, permission=Action.AUDIT)
+    async def patient(self, request: Request) -> Response:
+        asked = query_of(request, ReportQuery)
+        rows = await self._use.reading.who_saw(who(request), asked.patient, since=asked.since, until=asked.until)
+        return answer(AccessReport(patient=asked.patient, viewers=[Viewer(**row) for row in rows]))
+
+    @operation(
+        "Verify the whole trail",
+        tag="audit",
+        text="Goes along every record; a hundred thousand take some seconds.",
+        returns=VerifyAnswer,
+        permission=Action.AUDIT,
+    )
+    async def verify(self, request: Request) -> Response:
+        found = await self._use.reading.verify(who(request))
+        faults = [FaultFound(seq=fault.seq, what=fault.what) for fault in found.faults]
+        return answer(
+            VerifyAnswer(
+                good=found.good,
+                records=found.records,
+                last=found.last,
+                hash=found.hash,
+                checkpoints=found.checkpoints,
+                faults=faults,
+            )
+        )
+
+    @property
+    def _use(self) -> Safekeeping:
+        if self._keeping is None:
+            raise NotFound
+        return self._keeping
+
+
+def _search(asked: AuditQuery) -> Search:
+    known = {kind.value: kind for kind in AuditKind}
+    return Search(
+        patient=asked.patient,
+        study=asked.study,
+        who=asked.who,
+        kinds=tuple(known[name] for name in asked.kind.split(",") if name in known),
+        since=asked.since,
+        until=asked.until,
+        before=asked.before,
+    )
+
+
+def _record(seq: int, event: AuditEvent) -> AuditRecord:
+    return AuditRecord(
+        seq=seq,
+        id=event.id,
+        at=event.at,
+        kind=event.kind.value,
+        who=event.who,
+        who_name=event.who_name,
+        door=event.door,
+        address=event.address,
+        outcome=event.outcome,
+        what=event.what,
+        patients=[each._asdict() for each in event.patients],
+        studies=list(event.studies),
+        instances=event.instances,
+        destination=event.destination,
+        query=event.query,
+        detail=dict(event.detail),
+    )
