@@ -48,10 +48,12 @@ async def study_patient(connection: Connection, study_uid: str) -> StudyPatient 
     return StudyPatient(own, merged, row["attributes"])
 
 
-async def patient_of(tx: Connection, study_uid: str, identifier: tuple[str, str]) -> int | None:
-    """The key of a study's patient, when the identifier (value and issuer) is one of theirs."""
-    pk: int | None = await _sql.patient_of.value(tx, study_uid=study_uid, value=identifier[0], issuer=identifier[1])
-    return pk
+async def said(connection: Connection, study_uid: str, series_uid: str, identifier: tuple[str, str]) -> Any | None:
+    """What is known of ``study``, ``series`` and ``patient``; ``patient_pk`` is None when the identifier (value and
+    issuer) is not one of theirs."""
+    return await _sql.said.one(
+        connection, study_uid=study_uid, series_uid=series_uid, value=identifier[0], issuer=identifier[1]
+    )
 
 
 async def supersede(tx: Connection, pk: int, new: Version, *, reason: str, at: datetime, kept_days: int) -> int:

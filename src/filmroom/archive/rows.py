@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import asyncpg
 import structlog
 
 from filmroom.archive import duplicates_store
@@ -16,7 +17,7 @@ from filmroom.archive.arrival import Arrival
 from filmroom.archive.corrections_model import Target
 from filmroom.archive.duplicates import Copy
 from filmroom.archive.rules import Admission
-from filmroom.archive.rules_update import UpdatePolicy
+from filmroom.archive.rules_update import UpdatePolicy, updated
 from filmroom.archive.rules_update_store import take_over
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError, Unavailable
@@ -35,6 +36,8 @@ log = structlog.get_logger()
 # Series in progress at one time, with room: forgetting one costs a longer statement.
 REMEMBERED_SERIES = 4096
 ATTEMPTS = 4
+# Less than the database takes to look for a deadlock (1 s): what nobody waits for gives way.
+TAKE_OVER_WAITS_MS = 200
 
 
 @dataclass(slots=True)
@@ -134,6 +137,8 @@ class Rows:
                     await self._take_over(arrival)
                 except FilmroomError as fault:
                     log.warning("attributes not taken over", reason=str(fault))
+                except asyncpg.PostgresError as fault:  # somebody holds the row, and matters more
+                    log.info("attributes not taken over", reason=type(fault).__name__)
         finally:
             self._taking_over = False
 
@@ -141,12 +146,21 @@ class Rows:
         update = arrival.decision.policy.update if arrival.decision is not None else UpdatePolicy()
         record, at = full_record(arrival.header, quick=arrival.keys), self._clock.now()
         identifier = (record.patient.patient_id, record.patient.issuer)
-        async with self._database.transaction() as tx:
-            own = await duplicates_store.patient_of(tx, record.study_uid, identifier)
-            await take_over(tx, Target.STUDY, record.study_uid, record.study.attributes, update.study, at)
-            await take_over(tx, Target.SERIES, record.series_uid, record.series.attributes, update.series, at)
-            if own is not None:
-                await take_over(tx, Target.PATIENT, "", record.patient.attributes, update.patient, at, pk=own)
+        async with self._database.connection() as connection:
+            here = await duplicates_store.said(connection, record.study_uid, record.series_uid, identifier)
+        if here is None:
+            return
+        levels = [
+            (Target.STUDY, record.study_uid, here["study"], record.study.attributes, update.study, 0),
+            (Target.SERIES, record.series_uid, here["series"], record.series.attributes, update.series, 0),
+        ]
+        if (pk := here["patient_pk"]) is not None:
+            levels.append((Target.PATIENT, "", here["patient"], record.patient.attributes, update.patient, pk))
+        for level, target, before, coming, how, key in levels:
+            if updated(before, coming, how) is not before:  # rows are locked only for what is news
+                async with self._database.transaction() as tx:
+                    await tx.execute(f"SET LOCAL lock_timeout = '{TAKE_OVER_WAITS_MS}ms'")
+                    await take_over(tx, level, target, coming, how, at, pk=key)
 
     def may_have(self, arrival: Arrival) -> bool:
         """Whether the index may have the object already, by what its series is known for."""

@@ -87,14 +87,19 @@ async def test_a_study_description_is_corrected_everywhere_and_undone(
         await corrections.undo(SYSTEM, entry.pk, why="twice")
 
 
-@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG, DEFLATED, J2K])
-@pytest.mark.parametrize("kind", ["ct", "j2k", "tiny"])
+@pytest.mark.parametrize(
+    ("kind", "syntax"),
+    [
+        (kind, syntax)
+        for kind in ("ct", "j2k", "tiny")
+        for syntax in (EXPLICIT, IMPLICIT, BIG, DEFLATED, J2K)
+        if (kind, syntax) != ("tiny", J2K)  # a document has no compressed form
+    ],
+)
 async def test_corrected_in_every_transfer_syntax(
     rig: Rig, retrieve: Retrieve, corrections: Corrections, kind: str, syntax: str
 ) -> None:
     (sent,) = await stored(rig, kind)
-    if kind == "tiny" and syntax == J2K:
-        pytest.skip("a document has no compressed form")
     await corrections.correct(SYSTEM, Target.STUDY, sent.study_uid, {"StudyDescription": "Größe"}, why="test")
     await corrections.correct(SYSTEM, Target.SERIES, sent.series_uid, {"SeriesDescription": "七"}, why="test")
     found = await out(retrieve, sent, syntax)

@@ -131,3 +131,9 @@ async def test_the_status_tells_figures_to_administrators_only(served: Served) -
     await served.services.accounts.add(SYSTEM, "vera", roles=["viewer"], password=PASSWORD)
     async with served.stranger(auth=("vera", PASSWORD)) as vera:
         assert (await vera.get("/api/v1/status")).json()["detail"] is None
+
+
+async def test_a_number_beyond_any_key_is_no_address(served: Served) -> None:
+    for place in ("jobs", "tokens", "quarantine"):
+        answer = await served.client.delete(f"/api/v1/{place}/{10**25}")
+        assert answer.status_code == 404, place

@@ -15,9 +15,13 @@ LEFT JOIN LATERAL (
 ) AS id ON true
 WHERE s.study_uid = :study_uid;
 
--- name: patient_of
-SELECT s.patient_pk FROM study AS s JOIN patient_identifier AS i USING (patient_pk)
-WHERE s.study_uid = :study_uid AND i.value = :value AND i.value <> '' AND i.issuer = :issuer;
+-- name: said
+-- What is known of a series, its study and patient; the patient's key only when the identifier is one of theirs.
+SELECT s.attributes AS study, e.attributes AS series, p.attributes AS patient, i.patient_pk
+FROM study AS s JOIN series AS e ON e.study_pk = s.pk JOIN patient AS p ON p.pk = s.patient_pk
+LEFT JOIN patient_identifier AS i
+    ON i.patient_pk = s.patient_pk AND i.value = :value AND i.value <> '' AND i.issuer = :issuer
+WHERE s.study_uid = :study_uid AND e.series_uid = :series_uid;
 
 -- name: keep_version
 -- The object as it is here becomes a superseded version; its bytes stay where they are.

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -36,6 +37,15 @@ from filmroom.net.web.viewer_launch import Launch
 # In a checkout the built sites stand beside ``src``; an installed package carries them inside.
 _HERE = Path(__file__).resolve()
 _PLACES = (_HERE.parents[4], _HERE.parent / "sites")
+
+
+class _Key(IntegerConvertor):
+    """A number in an address, as long as the database's keys are: a longer one is no address of ours (404)."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_url_convertor("int", _Key())
 
 
 def build_app(services: WebServices) -> ASGIApp:
