@@ -86,12 +86,13 @@ from filmroom.workflow.ups import Workitems
 from filmroom.workflow.ups_events import Subscriptions
 
 if TYPE_CHECKING:
-    from filmroom.net.dimse.scp.parts import Parts
-
-if TYPE_CHECKING:
+    from filmroom.net.dimse.limits import ChannelLimits
     from filmroom.net.dimse.live import LiveHere
     from filmroom.net.dimse.pacing import Traffic
+    from filmroom.net.dimse.reactor import Reactor
     from filmroom.net.dimse.recorder import Recorder
+    from filmroom.net.dimse.scp.parts import Parts
+    from filmroom.net.dimse.sender import Sender
     from filmroom.net.dimse.tls import Certificates
     from filmroom.net.notify.syslog import SyslogSender
 
@@ -408,25 +409,30 @@ def _deleting(core: Core) -> Deleting:
     return Deleting(core.database, core.online, core.clock)
 
 
-def _exporting(core: Core, wire: "Wire") -> Worker:
-    """What is taken out to files, and de-identified to devices."""
+def _sender(core: Core, wire: "Wire") -> "tuple[Sender, ChannelLimits, Reactor]":
+    """What opens associations to send, and what it keeps to."""
     from filmroom.net.dimse.limits import ChannelLimits
     from filmroom.net.dimse.reactor import Reactor
     from filmroom.net.dimse.sender import Sender
 
-    settings = core.settings.dimse
-    limits = ChannelLimits.of(settings)
+    limits = ChannelLimits.of(core.settings.dimse)
     reactor = Reactor.for_timeouts(limits.timeouts_s())
     wire.live.add_calls(reactor)
     sender = Sender(
         core.retrieve,
-        calling_ae=settings.ae_title,
+        calling_ae=core.settings.dimse.ae_title,
         limits=limits,
         reactor=reactor,
         certificates=wire.certificates,
         recorder=wire.recorder,
         traffic=wire.traffic,
     )
+    return sender, limits, reactor
+
+
+def _exporting(core: Core, wire: "Wire") -> Worker:
+    """What is taken out to files, and de-identified to devices."""
+    sender, _, _ = _sender(core, wire)
     work = ExportWork(
         core.database,
         core.retrieve,
@@ -444,24 +450,10 @@ def _exporting(core: Core, wire: "Wire") -> Worker:
 def _lanes(core: Core, wire: "Wire") -> Lanes:
     """What goes out to other nodes."""
     from filmroom.net.dimse.commit_scu import CommitmentCaller
-    from filmroom.net.dimse.limits import ChannelLimits
     from filmroom.net.dimse.notices import NoticeCaller
-    from filmroom.net.dimse.reactor import Reactor
-    from filmroom.net.dimse.sender import Sender
 
     settings = core.settings.dimse
-    limits = ChannelLimits.of(settings)
-    reactor = Reactor.for_timeouts(limits.timeouts_s())
-    wire.live.add_calls(reactor)
-    sender = Sender(
-        core.retrieve,
-        calling_ae=settings.ae_title,
-        limits=limits,
-        reactor=reactor,
-        certificates=wire.certificates,
-        recorder=wire.recorder,
-        traffic=wire.traffic,
-    )
+    sender, limits, reactor = _sender(core, wire)
     caller = CommitmentCaller(
         core.asked_commitments,
         calling_ae=settings.ae_title,

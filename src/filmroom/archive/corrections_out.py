@@ -2,10 +2,10 @@
 
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from filmroom.base.streams import closed_after
 from filmroom.db.pool import Connection
 from filmroom.db.queries import load
 from filmroom.dicom.edits import Edit, HeaderEditor, Note
@@ -103,7 +103,7 @@ async def edited_stream(
 
 
 async def _after(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    async with aclosing(chunks):  # type: ignore[type-var]
+    async with closed_after(chunks):
         yield head
         async for chunk in chunks:
             yield chunk
@@ -113,7 +113,7 @@ async def _deflated(chunks: AsyncIterator[bytes], transfer_syntax: str, edit: Ed
     editor = HeaderEditor(transfer_syntax, edit)
     inflate, deflate = zlib.decompressobj(-zlib.MAX_WBITS), zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
     total = 0
-    async with aclosing(chunks):  # type: ignore[type-var]
+    async with closed_after(chunks):
         async for chunk in chunks:
             for piece in _inflated(inflate, chunk):
                 if packed := deflate.compress(editor.feed(piece)):

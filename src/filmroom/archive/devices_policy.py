@@ -175,12 +175,13 @@ class DevicePolicy(Rules):
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        # Named classes: a slotted dataclass is another class than the one that ``super()`` would look at.
+        # Named classes: a slotted dataclass is another class than the one that ``super()`` would look at; that a
+        # classmethod has its function below it is what mypy does not know.
         return replace(Rules.from_row.__func__(cls, row), more=_others(cls, row))  # type: ignore[attr-defined,no-any-return]
 
     @classmethod
     def parse(cls, row: Any, faults: list[Fault], at: str = "") -> Self:
-        made: Self = Rules.parse.__func__(cls, row, faults, at)  # type: ignore[attr-defined]
+        made: Self = Rules.parse.__func__(cls, row, faults, at)  # type: ignore[attr-defined]  # as above
         return replace(made, more=_others(cls, row)) if isinstance(row, Mapping) else made
 
     def to_row(self) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Rules:
 
     @classmethod
     def typed(cls) -> Iterator[dataclasses.Field[Any]]:
-        """The typed keys."""
+        """The typed keys. Only subclasses are dataclasses, which is what ``fields`` is typed to want."""
         return (each for each in dataclasses.fields(cls) if "help" in each.metadata)  # type: ignore[arg-type]
 
     @classmethod

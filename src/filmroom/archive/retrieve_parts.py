@@ -8,7 +8,6 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from filmroom.archive.retrieve import Handout, Located, Retrieve, targets
 from filmroom.archive.retrieve_frames import FrameReader
 from filmroom.base.clock import Clock
 from filmroom.base.errors import LimitReached, NotFound, Unsupported
+from filmroom.base.streams import closed_after
 from filmroom.dicom.extract import (
     FrameRequest,
     extracted_header,
@@ -155,7 +155,7 @@ async def _header_of(retrieve: Retrieve, item: Located) -> tuple[bytes, str]:
     handout = await retrieve.handout(item, (EXPLICIT_LE,) if deflated else ("*",))
     tap = HeaderTap(handout.transfer_syntax, frozenset())
     data = bytearray()
-    async with aclosing(handout.chunks) as chunks:  # type: ignore[type-var]  # every handout is a generator
+    async with closed_after(handout.chunks) as chunks:
         async for chunk in chunks:
             data += chunk
             if len(data) > MAX_HEADER_BYTES:

@@ -307,7 +307,7 @@ def _age(asked: Asked) -> Sequence[str]:
 
 def _date(texts: Sequence[str]) -> date | None:
     try:
-        return datetime.strptime(texts[0].strip(), "%Y%m%d").date() if texts else None  # noqa: DTZ007
+        return datetime.strptime(texts[0].strip(), "%Y%m%d").date() if texts else None  # noqa: DTZ007 - a day has no zone
     except ValueError:
         return None
 

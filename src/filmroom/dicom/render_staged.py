@@ -23,6 +23,9 @@ _SPLINE_STEPS = 16
 # Output point = matrix @ (x, y, 1), x and y in image pixels.
 Matrix = NDArray[np.float64]
 
+# What Pillow draws with: a grey, or red, green and blue.
+Ink = int | tuple[int, int, int]
+
 
 def staged(frame: Decoded, own: Presentation, state: Softcopy, params: RenderParams, profile: bytes = b"") -> Picture:
     """One decoded frame under a presentation state."""
@@ -129,21 +132,21 @@ def _moved(points: tuple[Point, ...], matrix: Matrix) -> list[Point]:
     return [(float(x), float(y)) for x, y in moved]
 
 
-def _draw(pen: ImageDraw.ImageDraw, graphic: Graphic, points: list[Point], fill: object, height: int) -> None:
+def _draw(pen: ImageDraw.ImageDraw, graphic: Graphic, points: list[Point], fill: Ink, height: int) -> None:
     thick = max(1, height // 500)
     x, y = points[0]
     if graphic.kind == "TEXT":
         _write(pen, graphic.text, points, fill, height)
     elif graphic.kind == "POINT":
         reach = 3 * thick
-        pen.line([(x - reach, y), (x + reach, y)], fill=fill, width=thick)  # type: ignore[arg-type]
-        pen.line([(x, y - reach), (x, y + reach)], fill=fill, width=thick)  # type: ignore[arg-type]
+        pen.line([(x - reach, y), (x + reach, y)], fill=fill, width=thick)
+        pen.line([(x, y - reach), (x, y + reach)], fill=fill, width=thick)
     elif graphic.kind in ("CIRCLE", "ELLIPSE", "INTERPOLATED", "POLYLINE"):
         outline = _outline(graphic.kind, points)
         if graphic.filled and len(outline) > 2:
-            pen.polygon(outline, fill=fill)  # type: ignore[arg-type]
+            pen.polygon(outline, fill=fill)
         elif len(outline) > 1:
-            pen.line(outline, fill=fill, width=thick, joint="curve")  # type: ignore[arg-type]
+            pen.line(outline, fill=fill, width=thick, joint="curve")
 
 
 def _outline(kind: str, points: list[Point]) -> list[Point]:
@@ -174,13 +177,13 @@ def _spline(known: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.vstack([*pieces, known[-1:]])
 
 
-def _write(pen: ImageDraw.ImageDraw, text: str, points: list[Point], fill: object, height: int) -> None:
+def _write(pen: ImageDraw.ImageDraw, text: str, points: list[Point], fill: Ink, height: int) -> None:
     xs, ys = [x for x, _ in points], [y for _, y in points]
     size = max(10, min(48, height // 36))
     pen.multiline_text(
         (min(xs), min(ys)),
         drawable(text),
-        fill=fill,  # type: ignore[arg-type]
+        fill=fill,
         font=font(size),
         stroke_width=1,
         stroke_fill=0 if isinstance(fill, int) and fill > 96 else None,

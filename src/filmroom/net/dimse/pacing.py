@@ -3,12 +3,13 @@
 import asyncio
 import heapq
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from filmroom.archive.devices import Device
+from filmroom.base.streams import closed_after
 from filmroom.net.dimse.ports import Handout, Retrieve
 
 # Awaited with a number of bytes before they go.
@@ -113,7 +114,7 @@ class Paced:
         return _PacedHandout(handout.transfer_syntax, self._chunks(handout.chunks))
 
     async def _chunks(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async with aclosing(chunks):  # type: ignore[type-var]
+        async with closed_after(chunks):
             async for chunk in chunks:
                 for start in range(0, len(chunk), PIECE_BYTES):
                     piece = chunk[start : start + PIECE_BYTES]

@@ -1,6 +1,6 @@
 """Retrieval in part (PS3.4 annex Y and Z): instances by their UID alone, some frames of one, all but the bulk data."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -71,7 +71,7 @@ class PartsScp:
             exchange.respond(response(exchange, code, comment=str(error), offending=offending))
             return
         progress = Progress(exchange, items)
-        async with aclosing(self._send(exchange, destination, items, source)) as results:  # type: ignore[type-var]
+        async with aclosing(self._send(exchange, destination, items, source)) as results:
             async for sent in results:
                 progress.add(sent)
                 if exchange.cancelled or progress.overdue:
@@ -83,7 +83,7 @@ class PartsScp:
 
     def _send(
         self, exchange: Exchange, destination: Device | None, items: list[Any], source: Any
-    ) -> AsyncIterator[Sent]:
+    ) -> AsyncGenerator[Sent, None]:
         if destination is None:
             return send_objects(exchange.line, source, items)
         originator = Originator(exchange.line.caller.ae_title, exchange.request.message_id)
