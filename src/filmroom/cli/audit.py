@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from filmroom.app import Core
+from filmroom.app.core import Core
 from filmroom.cli.running import with_core
 from filmroom.security.audit import AuditKind
 from filmroom.security.audit_chain import text_of

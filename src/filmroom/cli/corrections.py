@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from filmroom.app import Core
+from filmroom.app.core import Core
 from filmroom.archive.corrections_model import Entry, Target
 from filmroom.base.errors import FilmroomError
 from filmroom.cli.running import with_core

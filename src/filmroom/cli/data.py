@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from filmroom.app import Core
+from filmroom.app.core import Core
 from filmroom.archive.importer import Summary, import_path
 from filmroom.archive.model import Stored
 from filmroom.archive.quarantine import Entry

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from filmroom.app import Core
+from filmroom.app.core import Core
 from filmroom.cli import serve
 from filmroom.cli.running import with_core
 from filmroom.settings import Settings, load

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from filmroom.app import Core
+from filmroom.app.core import Core
 from filmroom.archive.devices import Device, DevicePolicy, described
 from filmroom.archive.devices_callers import USUAL_PORT, CallerRow
 from filmroom.archive.devices_rules import Rules

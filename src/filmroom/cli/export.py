@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from filmroom.app import Core
+from filmroom.app.core import Core
 from filmroom.archive.deidentification import Project, template_of
 from filmroom.archive.export import Export, LeftOut
 from filmroom.cli.running import with_core

@@ -4,7 +4,7 @@ from contextlib import aclosing
 
 from rich.console import Console
 
-from filmroom.app import Core
+from filmroom.app.core import Core
 from filmroom.base.ids import ae_title
 from filmroom.cli.keys import identifier
 from filmroom.cli.peers import BadCommand, Calling, Keys, Peer, PeerFailed, open_peer, progress

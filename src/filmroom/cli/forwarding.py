@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from filmroom.app import Core
+from filmroom.app.core import Core
 from filmroom.archive.sending import Priority
 from filmroom.base.errors import FilmroomError
 from filmroom.cli.running import with_core

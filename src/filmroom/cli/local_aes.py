@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from filmroom.app import Core
+from filmroom.app.core import Core
 from filmroom.archive.devices_local import LocalAe, LocalPolicy, described
 from filmroom.base.ids import ae_title
 from filmroom.cli.devices import Title, patch_of

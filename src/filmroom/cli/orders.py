@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from filmroom.app import Core
+from filmroom.app.core import Core
 from filmroom.archive.devices import WorklistPolicy
 from filmroom.cli.running import with_core
 from filmroom.cli.words import language

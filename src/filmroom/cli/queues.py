@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from filmroom.app import Core
+from filmroom.app.core import Core
 from filmroom.archive.sending import Delivery, DeliveryItem, Destination, Priority
 from filmroom.cli.running import with_core
 from filmroom.security.principals import SYSTEM

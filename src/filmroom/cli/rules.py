@@ -10,7 +10,7 @@ from pydicom import dcmread
 from rich.console import Console
 from rich.table import Table
 
-from filmroom.app import Core
+from filmroom.app.core import Core
 from filmroom.archive.coercion import ACTIONS
 from filmroom.archive.rules_policy import KEYS
 from filmroom.base.errors import FilmroomError

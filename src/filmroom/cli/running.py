@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from filmroom.app import Core, open_core
+from filmroom.app.core import Core, open_core
 from filmroom.settings import Settings, load
 
 T = TypeVar("T")

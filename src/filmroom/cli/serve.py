@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 
 from filmroom import __version__
-from filmroom.app import Server, open_server
+from filmroom.app.server import Server, open_server
 from filmroom.cli.words import language, say
 from filmroom.settings import Settings, load
 

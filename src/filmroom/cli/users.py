@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from filmroom.app import Core
+from filmroom.app.core import Core
 from filmroom.cli.running import with_core
 from filmroom.security.model import Account
 from filmroom.security.policy import Action

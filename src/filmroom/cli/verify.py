@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from filmroom.app import Core
+from filmroom.app.core import Core
 from filmroom.archive.consistency import Consistency, Fault, Finding
 from filmroom.archive.recovery import Recovery
 from filmroom.base.errors import FilmroomError

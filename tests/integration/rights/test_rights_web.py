@@ -14,7 +14,8 @@ from pydicom import Dataset
 from pynetdicom import AE
 from tests.fixtures.served import multipart_of
 
-from filmroom.app import Core, open_server
+from filmroom.app.core import Core
+from filmroom.app.server import open_server
 from filmroom.security.audit_reading import Asked
 from filmroom.security.principals import SYSTEM
 from filmroom.security.scopes import Scope

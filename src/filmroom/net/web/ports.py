@@ -182,7 +182,7 @@ class DeviceTest(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebServices:
-    """Everything the web application works with. Built in ``app.py``."""
+    """Everything the web application works with. Built in ``app/web.py``."""
 
     settings: Settings
     clock: Clock
