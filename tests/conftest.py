@@ -1,5 +1,7 @@
 """What every test may ask for: a PostgreSQL of the session, and a fresh migrated schema of the test."""
 
+import asyncio
+import inspect
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -36,3 +38,25 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     async with plain.connection() as connection:
         await connection.execute(f"DROP SCHEMA {schema} CASCADE")
     await plain.close()
+
+
+@pytest.fixture(autouse=True)
+def _connections_end(request: pytest.FixtureRequest) -> None:
+    if inspect.iscoroutinefunction(request.function):
+        request.getfixturevalue("connections_end")
+
+
+@pytest.fixture
+async def connections_end() -> AsyncIterator[None]:
+    """A connection that outlives its test fails that test, not the one in which the collector happens to find it."""
+    yield
+    loop = asyncio.get_running_loop()
+    open_ones = getattr(loop, "_transports", {})
+    until = loop.time() + 5.0
+    while open_ones and loop.time() < until:
+        await asyncio.sleep(0.01)
+    left = [repr(transport) for transport in open_ones.values()]
+    for transport in list(open_ones.values()):
+        transport.abort()
+    await asyncio.sleep(0)
+    assert not left, f"connections that nobody closed: {left}"

@@ -3,6 +3,7 @@
 import asyncio
 import resource
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -119,6 +120,7 @@ class DimseListener:
         self._server: asyncio.Server | None = None
         self._door: TlsDoor | None = None
         self._sessions: set[Session] = set()
+        self._one_left: asyncio.Future[None] | None = None  # whoever waits for a session to end
         self._house: House | None = None
         self._sender: Sender | None = None
 
@@ -200,8 +202,10 @@ class DimseListener:
         for session in tuple(self._sessions):
             session.abort()
             session.channel.close()
-        if left := [asyncio.ensure_future(session.finished()) for session in self._sessions]:
-            await asyncio.wait(left, timeout=LAST_WAIT_S)
+        await self._until_gone(LAST_WAIT_S)
+        for session in tuple(self._sessions):  # their peers do not read what was written
+            session.channel.drop()
+        await self._until_gone(LAST_WAIT_S)
 
     def _listen_tls(self, *, reuse_port: bool) -> None:
         settings, certificates = self._settings, self._services.certificates
@@ -218,6 +222,16 @@ class DimseListener:
         certificates.remind()
         log.info("listening for associations over TLS", host=settings.host, port=self.tls_port)
 
+    async def _until_gone(self, patience_s: float) -> None:
+        """Return when every connection has ended and the work it left is done, or patience has."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                for session in tuple(self._sessions):
+                    await session.finished()
+                while self._sessions:
+                    self._one_left = asyncio.get_running_loop().create_future()
+                    await self._one_left
+
     async def _until_quiet(self) -> None:
         while busy := [session for session in self._sessions if not session.quiet]:
             await asyncio.wait([asyncio.ensure_future(session.finished()) for session in busy])
@@ -225,12 +239,17 @@ class DimseListener:
 
     def _accept(self) -> Channel:
         assert self._house is not None
-        session = Session(self._house, self._sessions.discard)
+        session = Session(self._house, self._left)
         self._sessions.add(session)
         if len(self._sessions) > self._settings.max_associations + SILENT_CONNECTIONS:
             log.warning("connection dropped: too many stand open", count=len(self._sessions))
             self._house.reactor.loop.call_soon(session.channel.drop)
         return session.channel
+
+    def _left(self, session: Session) -> None:
+        self._sessions.discard(session)
+        if self._one_left is not None and not self._one_left.done():
+            self._one_left.set_result(None)
 
 
 def allow_files(wanted: int) -> None:

@@ -305,14 +305,18 @@ class Association:
         return self._ask(request, identifier, CGetRsp)
 
     async def release(self) -> None:
-        """Release in good order; abort when the peer does not agree in time."""
-        if self.channel.state is State.STA6:
-            self.channel.release()
-            try:
-                await self._released
-            except AssociationLost:
-                self.channel.close()
-        await self._closed
+        """Release in good order; abort when the peer does not agree in time, or nobody waits for it any more."""
+        try:
+            if self.channel.state is State.STA6:
+                self.channel.release()
+                try:
+                    await self._released
+                except AssociationLost:
+                    self.channel.close()
+            await self._closed
+        except asyncio.CancelledError:
+            self.abort()
+            raise
 
     def report(self) -> AssociationReport:
         """For the list of open associations."""
