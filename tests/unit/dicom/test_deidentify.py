@@ -221,7 +221,7 @@ _TEXT_TAGS = sorted(tag for tag in _LISTED if dictionary_VR(tag) in _TEXT_VRS)
 _OPTIONS = sorted(set(Option) - {Option.RETAIN_FULL_DATES}, key=str)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.data(),
     st.sampled_from(["ISO_IR 100", "ISO_IR 192", "GB18030"]),

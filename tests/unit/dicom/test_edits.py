@@ -155,14 +155,14 @@ def test_what_is_behind_the_last_change_passes_untouched() -> None:
     assert out + editor.feed(data[-8:]) + editor.finish() == edited(data, EXPLICIT_LE, change(PatientID="7"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from(SYNTAXES), st.integers(1, 200), st.booleans(), st.sampled_from(["Meier^Jörg", "王^小明", "A"]))
 def test_pieces_of_any_size_give_the_same(syntax: str, size: int, undefined: bool, name: str) -> None:
     data, edit = written(image(undefined=undefined), syntax), change(PatientName=name, StudyID="9", OperatorsName=None)
     assert by_pieces(data, syntax, edit, size) == edited(data, syntax, edit)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_torn_and_twisted_data_end_in_a_fault_of_ours_or_in_bytes(data: Any) -> None:
     whole = bytearray(written(image(undefined=True), data.draw(st.sampled_from(SYNTAXES))))
