@@ -7,6 +7,7 @@ lost with them.
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,8 @@ CHANNEL = "filmroom_feed"
 LOOK_ANYWAY_S = 1.0
 # Notices of a busy writer are gathered for this long: hundreds of batches a second need no look each.
 GATHER_S = 0.1
+# The same for objects that keep coming: the first is told of at once, the next of a long row this long after another.
+GATHER_MOST_S = 0.5
 # Rows of one transaction of forgetting: short enough to be in nobody's way.
 PRUNE_AT_ONCE = 5000
 
@@ -71,7 +74,7 @@ async def append(tx: Connection, facts: Sequence[Fact], at: datetime) -> int:
         return 0
     kinds = [type(fact).__name__ for fact in facts]
     first: int = await _sql.append.value(tx, at=at, kinds=kinds, bodies=[msgspec.to_builtins(fact) for fact in facts])
-    await _sql.announce.value(tx, channel=CHANNEL)
+    await _sql.announce.value(tx, channel=CHANNEL, payload="")
     return first
 
 
@@ -153,6 +156,7 @@ class FeedWatch:
         self._fresh = asyncio.Event()
         self._unsent = asyncio.Event()
         self._latest = -1
+        self._name = uuid.uuid4().hex  # our own notices are no news to us
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -185,9 +189,15 @@ class FeedWatch:
             if left <= 0:
                 return False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._fresh.wait(), min(left, LOOK_ANYWAY_S))
+                async with asyncio.timeout(min(left, LOOK_ANYWAY_S)):
+                    await self._fresh.wait()
 
-    def _notice(self, *_: object) -> None:
+    def _heard(self, connection: object, pid: int, channel: str, payload: str) -> None:
+        del connection, pid, channel
+        if payload != self._name:
+            self._notice()
+
+    def _notice(self) -> None:
         self._stale.set()
 
     async def _look(self) -> None:
@@ -196,7 +206,8 @@ class FeedWatch:
             await self._read_head()
             await asyncio.sleep(GATHER_S)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stale.wait(), LOOK_ANYWAY_S)
+                async with asyncio.timeout(LOOK_ANYWAY_S):
+                    await self._stale.wait()
             self._stale.clear()
 
     async def _read_head(self) -> None:
@@ -208,20 +219,24 @@ class FeedWatch:
     async def _listen(self) -> None:
         while True:
             with contextlib.suppress(Unavailable):
-                async with self._database.listen(CHANNEL, self._notice) as closed:
+                async with self._database.listen(CHANNEL, self._heard) as closed:
                     self._notice()
                     await closed
             await asyncio.sleep(LOOK_ANYWAY_S)
 
     async def _tell(self) -> None:
+        pause = GATHER_S
         while True:
+            if not self._unsent.is_set():  # there was a rest
+                pause = GATHER_S
             await self._unsent.wait()
             self._unsent.clear()
             self._notice()
             with contextlib.suppress(Unavailable):
                 async with self._database.connection() as connection:
-                    await _sql.announce.value(connection, channel=CHANNEL)
-            await asyncio.sleep(GATHER_S)
+                    await _sql.announce.value(connection, channel=CHANNEL, payload=self._name)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, GATHER_MOST_S)
 
 
 def _kinds(base: type[Fact]) -> Iterator[type[Fact]]:

@@ -13,6 +13,7 @@ import structlog
 
 from filmroom.base.errors import FilmroomError
 from filmroom.db import feed
+from filmroom.db.background import Background
 from filmroom.db.feed import FeedWatch, Record
 from filmroom.db.pool import Database
 
@@ -28,7 +29,7 @@ class FellBehind(FilmroomError):
     """What comes next for this follower is no longer held in memory."""
 
 
-class FeedTail:
+class FeedTail(Background):
     """The last facts. ``start`` begins at the feed's present end."""
 
     def __init__(self, database: Database, watch: FeedWatch, *, ring: int = RING) -> None:
@@ -36,17 +37,11 @@ class FeedTail:
         self._watch = watch
         self._ring: deque[Record] = deque(maxlen=ring)
         self._news = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self.last = 0
 
     async def start(self) -> None:
         self.last = await feed.head(self._database)
-        self._task = asyncio.create_task(self._follow())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await super().start()
 
     def after(self, seq: int) -> Sequence[Record]:
         """The facts held that follow number ``seq``. Raises FellBehind when some of them are held no longer."""
@@ -64,7 +59,7 @@ class FeedTail:
                     await self._news.wait()
         return self.last > seq
 
-    async def _follow(self) -> None:
+    async def _run(self) -> None:
         while True:
             try:
                 if await self._watch.wait(self.last, LOOK_S):

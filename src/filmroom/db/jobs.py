@@ -25,6 +25,8 @@ log = structlog.get_logger()
 LEASE_S = 60.0
 # How often an idle worker looks for work; a notice would be faster, no job here is in such a hurry.
 LOOK_EVERY_S = 1.0
+# How often in the time of a lease a worker looks for jobs whose worker is gone.
+LOST_LOOKS = 12
 FIRST_RETRY_S = 5.0
 LONGEST_RETRY_S = 3600.0
 
@@ -217,6 +219,8 @@ class Worker:
         self._concurrency = concurrency
         self._lease_s = lease_s
         self._look_every_s = look_every_s
+        self._lease = timedelta(seconds=lease_s)
+        self._lost_looked: datetime | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -249,12 +253,15 @@ class Worker:
     async def _rest(self) -> None:
         self._news.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), self._look_every_s)
+            async with asyncio.timeout(self._look_every_s):
+                await self._news.wait()
 
     async def _claim(self, worker: str) -> Job | None:
         now = self._clock.now()
         async with self._database.connection() as connection:
-            await _sql.release_lost.run(connection, now=now)
+            if self._lost_looked is None or now - self._lost_looked >= self._lease / LOST_LOOKS:
+                self._lost_looked = now
+                await _sql.release_lost.run(connection, now=now)
             row = await _sql.claim.one(
                 connection,
                 worker=worker,

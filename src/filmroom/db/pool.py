@@ -62,7 +62,8 @@ class Database:
         for connection in kept:
             await self._let_go(connection)
         try:
-            await asyncio.wait_for(self._pool.close(), 5)
+            async with asyncio.timeout(5):
+                await self._pool.close()
         except (TimeoutError, *LOST):
             self._pool.terminate()
 

@@ -23,27 +23,28 @@ class Statement:
     sql: str
     parameters: tuple[str, ...]
 
-    def _bind(self, values: dict[str, Any]) -> list[Any]:
+    def bound(self, values: dict[str, Any]) -> list[Any]:
+        """The values in the order of the parameters. Raises TypeError when one is missing or too many."""
         if values.keys() != set(self.parameters):
             raise TypeError(f"{self.name} takes {sorted(self.parameters)}, not {sorted(values)}")
         return [values[name] for name in self.parameters]
 
     async def all(self, connection: Connection, **values: Any) -> list[Any]:
         """Every row."""
-        rows: list[Any] = await connection.fetch(self.sql, *self._bind(values))
+        rows: list[Any] = await connection.fetch(self.sql, *self.bound(values))
         return rows
 
     async def one(self, connection: Connection, **values: Any) -> Any | None:
         """The first row, or None."""
-        return await connection.fetchrow(self.sql, *self._bind(values))
+        return await connection.fetchrow(self.sql, *self.bound(values))
 
     async def value(self, connection: Connection, **values: Any) -> Any:
         """The first column of the first row, or None."""
-        return await connection.fetchval(self.sql, *self._bind(values))
+        return await connection.fetchval(self.sql, *self.bound(values))
 
     async def run(self, connection: Connection, **values: Any) -> str:
         """Execute; the command tag ('UPDATE 3')."""
-        tag: str = await connection.execute(self.sql, *self._bind(values))
+        tag: str = await connection.execute(self.sql, *self.bound(values))
         return tag
 
 

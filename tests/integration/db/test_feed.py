@@ -71,7 +71,23 @@ async def test_who_waits_is_woken_and_who_is_behind_does_not_wait(database: Data
         waiting = asyncio.ensure_future(watch.wait(0, 30))
         async with database.transaction() as tx:
             await feed.append(tx, [quiet(1)], NOW)
-        assert await asyncio.wait_for(waiting, 10)
+        async with asyncio.timeout(10):
+            assert await waiting
         assert await watch.wait(0, 0)
     finally:
         await watch.stop()
+
+
+async def test_a_stop_that_meets_news_is_a_stop(database: Database) -> None:
+    watch = FeedWatch(database)
+    await watch.start()
+    async with asyncio.timeout(20):
+        while watch.latest < 0 or not _resting(watch):
+            await asyncio.sleep(0.01)
+        watch._stale.set()
+        await watch.stop()
+
+
+def _resting(watch: FeedWatch) -> bool:
+    """Whether the look waits for news; only then could a cancellation meet them."""
+    return bool(watch._stale._waiters)

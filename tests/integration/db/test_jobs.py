@@ -149,7 +149,8 @@ async def test_stopping_a_worker_gives_its_job_back(database: Database) -> None:
 
     pk = await add(database)
     async with working(database, handler):
-        await asyncio.wait_for(begun.wait(), 20)
+        async with asyncio.timeout(20):
+            await begun.wait()
     assert (await jobs.get(database, pk)).state == "waiting"
 
 
@@ -167,9 +168,11 @@ async def test_cancelling_ends_a_waiting_and_a_running_job(database: Database) -
     assert await jobs.cancel(database, waiting, CLOCK.now())
     assert not await jobs.cancel(database, waiting, CLOCK.now())
     async with working(database, handler, lease_s=0.06):
-        await asyncio.wait_for(begun.wait(), 20)
+        async with asyncio.timeout(20):
+            await begun.wait()
         assert await jobs.cancel(database, running, CLOCK.now())
-        await asyncio.wait_for(ended.wait(), 20)
+        async with asyncio.timeout(20):
+            await ended.wait()
     assert (await jobs.get(database, running)).state == "cancelled"
 
 

@@ -15,7 +15,7 @@ INSERT INTO feed_cursor (reader, seq) VALUES (:reader, :seq)
 ON CONFLICT (reader) DO UPDATE SET seq = greatest(feed_cursor.seq, excluded.seq);
 
 -- name: announce
-SELECT pg_notify(:channel, '');
+SELECT pg_notify(:channel, :payload);
 
 -- name: records
 SELECT seq, at, kind, body FROM fact
