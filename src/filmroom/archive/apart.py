@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import structlog
 
@@ -32,7 +32,7 @@ class Apart:
         self._blobs = blobs
         self._quarantine = quarantine
 
-    async def set_apart(self, batch: list[Arrival], thread: ThreadPoolExecutor | None) -> list[Arrival]:
+    async def set_apart(self, batch: list[Arrival]) -> list[Arrival]:
         """Deal with what the index has; what remains is to be written."""
         doubtful = [each for each in batch if each.spool is not None or each.suspect or self._rows.may_have(each)]
         if not doubtful:
@@ -41,19 +41,20 @@ class Apart:
         if not known:
             return batch
         again = [arrival for arrival in doubtful if arrival.sop_uid in known]
-        here = await asyncio.get_running_loop().run_in_executor(thread, self._examine, again, known)
+        here = await asyncio.to_thread(self._examine, again, known)
         rest = [arrival for arrival in batch if arrival.sop_uid not in known]
         for arrival, present in zip(again, here, strict=True):
             found = known[arrival.sop_uid]
             if found.state != "visible":
                 await self.end(arrival, "refused")
-            elif found.digest != arrival.digest or _always_replaces(arrival):
+            elif not found.is_same(arrival.digest) or _always_replaces(arrival):
                 await self._decide(arrival, found, rest)
             elif present:
                 await self.end(arrival, "already")
             else:
                 log.warning("lost bytes come again", instance=found.pk)
                 arrival.replaces = found
+                arrival.supersedes = "" if found.digest == arrival.digest else "its compressed form was lost"
                 rest.append(arrival)
         return rest
 
@@ -61,7 +62,9 @@ class Apart:
         """An object that is written already and turned out to have a known UID: it has its answer now, or is marked
         to supersede what is here."""
         known = await self._rows.known([arrival.sop_uid])
-        if arrival.sop_uid in known:
+        if arrival.sop_uid in known and known[arrival.sop_uid].is_same(arrival.digest):
+            await self.end(arrival, "already")
+        elif arrival.sop_uid in known:
             await self._decide(arrival, known[arrival.sop_uid], [])
         else:
             await self.end(arrival, "conflict")
@@ -69,15 +72,20 @@ class Apart:
     async def _decide(self, arrival: Arrival, found: Known, rest: list[Arrival]) -> None:
         """Another object under a UID that is here: what the policy of its sender says."""
         decision = arrival.decision
-        copy = await self._rows.copy_here(arrival.sop_uid) if decision is not None else None
-        if decision is None or copy is None:
+        here = await self._rows.copy_here(arrival) if decision is not None else None
+        if decision is None or here is None:
             await self.end(arrival, "conflict")
             return
+        pk, copy = here
         coming = Copy(arrival.keys.study_uid, arrival.keys.series_uid, arrival.source, arrival.digest)
         decided = decide(copy, coming, decision.policy.duplicates)
         match decided.what:
-            case Duplicate.REPLACE if (copy.study_uid, copy.series_uid) == (coming.study_uid, coming.series_uid):
-                arrival.replaces, arrival.supersedes = found, decided.reason
+            case Duplicate.REPLACE:
+                arrival.replaces, arrival.supersedes = replace(found, pk=pk), decided.reason
+                arrival.displaces = copy if copy.where != coming.where else None
+                rest.append(arrival)
+            case Duplicate.BESIDE:
+                arrival.replaces, arrival.displaces = replace(found, pk=pk), copy
                 rest.append(arrival)
             case Duplicate.ALREADY | Duplicate.IGNORE:
                 log.info("another object under a known UID is not kept", reason=decided.reason)
@@ -85,7 +93,7 @@ class Apart:
             case Duplicate.REJECT:
                 await self._drop(arrival)
                 arrival.settle(Stored.REFUSED, decided.reason, REFUSAL_STATUS[Refusal.DUPLICATE_ELSEWHERE])
-            case _:
+            case Duplicate.CONFLICT:
                 await self.end(arrival, "conflict", decided.reason)
 
     def _examine(self, again: Sequence[Arrival], known: dict[str, Known]) -> list[bool]:

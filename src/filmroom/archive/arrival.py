@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from filmroom.archive.duplicates import Copy
 from filmroom.archive.model import MAX_COMMENT_CHARACTERS, Outcome, Stored
 from filmroom.archive.rules import Decision
 from filmroom.dicom.attributes import QuickKeys
@@ -34,12 +35,14 @@ class Arrival:
     answer: asyncio.Future[Outcome]
     spool: SpoolFile | None = None
     digest: bytes = b""
+    digesting: "asyncio.Future[None] | None" = None  # while ``digest`` is made elsewhere
     place: BlobRange | None = None
     warnings: tuple[str, ...] = ()
     suspect: bool = False  # the same UID was on its way already
     replaces: Known | None = None  # the index has it, its bytes are lost
     decision: Decision | None = None  # what the rules of storing say of it, where there are any
     supersedes: str = ""  # why it takes the place of ``replaces``, whose bytes are not lost
+    displaces: Copy | None = None  # which is in another series; with ``supersedes`` it goes, or else it stays beside
     since: float = 0.0  # loop time at which it came to the desk
 
     @property

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from filmroom.base import facts
 from filmroom.base.errors import FilmroomError
@@ -16,6 +16,7 @@ from filmroom.db.queries import load
 from filmroom.index.query_view import studies_in_sight
 from filmroom.security.policy import Action, demand, may
 from filmroom.security.principals import Principal
+from filmroom.security.view import View
 
 _sql = load("filmroom.archive", "changes.sql")
 
@@ -25,6 +26,7 @@ FOR_VIEWERS: frozenset[str] = frozenset(
     kind.__name__
     for kind in (
         facts.InstancesStored,
+        facts.InstancesCompressed,
         facts.InstancesDeleted,
         facts.InstancesRestored,
         facts.StudyQuiet,
@@ -37,6 +39,12 @@ FOR_VIEWERS: frozenset[str] = frozenset(
         facts.StepPerformed,
     )
 )
+
+
+class StudiesSeen(Protocol):
+    """Which of these studies are in sight."""
+
+    async def __call__(self, connection: Connection, view: View, uids: Sequence[str], /) -> set[str]: ...
 
 
 class TooOld(FilmroomError):
@@ -78,9 +86,11 @@ def visible_kinds(who: Principal) -> frozenset[str] | None:
 class Changes:
     """Reading the feed."""
 
-    def __init__(self, database: Database, tail: FeedTail) -> None:
+    def __init__(self, database: Database, tail: FeedTail, *, expected: StudiesSeen = studies_in_sight) -> None:
+        """``expected``: which studies that are not here yet are in sight, by their orders."""
         self._database = database
         self._tail = tail
+        self._expected = expected
 
     @property
     def tail(self) -> FeedTail:
@@ -92,7 +102,7 @@ class Changes:
         if not who.view.narrow or not records:
             return records
         async with self._database.connection() as connection:
-            return await _in_sight(connection, who, records)
+            return await self._in_sight(connection, who, records)
 
     async def after_moment(self, who: Principal, moment: datetime) -> int:
         """The number after which the facts of a moment and later follow."""
@@ -127,13 +137,25 @@ class Changes:
         ends = found[-1].seq if len(found) == limit else max(after, there.last)
         async with self._database.connection() as connection:
             if who.view.narrow:
-                found = await _in_sight(connection, who, found)
+                found = await self._in_sight(connection, who, found)
             became = await _states(connection, found) if states and found else {}
         changes = [
             Change(seq=each.seq, at=each.at, kind=each.kind, data=each.body, state=became.get(each.seq))
             for each in found
         ]
         return ChangePage(changes=changes, after=ends, first=there.first, last=there.last)
+
+    async def _in_sight(self, connection: Connection, who: Principal, records: Sequence[Record]) -> list[Record]:
+        """Facts of studies that are in sight; a page ends where it would have ended, with less in it.
+
+        A fact that names no study, or several of which one is out of sight, is left out.
+        """
+        of = {each.seq: _studies_of(each) for each in records}
+        wanted = {uid for uids in of.values() for uid in uids}
+        seen = await studies_in_sight(connection, who.view, sorted(wanted))
+        if missing := wanted - seen:
+            seen |= await self._expected(connection, who.view, sorted(missing))
+        return [each for each in records if of[each.seq] and of[each.seq] <= seen]
 
     async def _read(self, after: int, there: Span, kinds: Sequence[str] | None, limit: int) -> list[Record]:
         if after < there.first - 1:
@@ -147,16 +169,6 @@ def _wanted(who: Principal, kinds: Sequence[str]) -> list[str] | None:
     if visible is None:
         return sorted(kinds) or None
     return sorted(visible & set(kinds) if kinds else visible)
-
-
-async def _in_sight(connection: Connection, who: Principal, records: Sequence[Record]) -> list[Record]:
-    """Facts of studies that are in sight; a page ends where it would have ended, with less in it.
-
-    A fact that names no study, or several of which one is out of sight, is left out.
-    """
-    of = {each.seq: _studies_of(each) for each in records}
-    seen = await studies_in_sight(connection, who.view, sorted({uid for uids in of.values() for uid in uids}))
-    return [each for each in records if of[each.seq] and of[each.seq] <= seen]
 
 
 def _studies_of(record: Record) -> set[str]:

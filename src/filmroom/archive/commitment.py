@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,10 +18,11 @@ import structlog
 from filmroom.archive import commitment_checks as checks
 from filmroom.archive import lanes
 from filmroom.archive.commitment_checks import Copy, Held, Verdict
-from filmroom.archive.commitment_model import COMMITTED, Failure, Reference, Result, Transaction
+from filmroom.archive.commitment_model import COMMITTED, NO_SUCH_INSTANCE, Failure, Reference, Result, Transaction
 from filmroom.archive.devices import DevicePolicy, Devices
 from filmroom.archive.lanes import Lane, NotSentYet, is_last_chance
 from filmroom.archive.ports import CommitmentPeer, OpenLines
+from filmroom.archive.sight_lists import commitment_seen
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError
 from filmroom.base.facts import CommitmentReported
@@ -28,7 +30,9 @@ from filmroom.db import feed, jobs
 from filmroom.db.jobs import Job, Report, Worker
 from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
-from filmroom.security.policy import Action, demand
+from filmroom.index.narrowed import rows_seen
+from filmroom.index.query_view import in_sight
+from filmroom.security.policy import Action, demand, view_for
 from filmroom.security.principals import Principal
 from filmroom.settings import DeliverySettings
 from filmroom.storage.blobs import Blobs
@@ -120,6 +124,7 @@ class Commitments:
             pk = await open_transaction(tx, "scp", peer, our_ae, transaction, "checking", now)
             if pk is None:
                 return Taken.DUPLICATE
+            await keep_out(tx, who, pk)
             until = now + timedelta(hours=self._settings.commitment_retry_hours)
             body = {"commitment": pk}
             await jobs.add(tx, CHECK, body, at=now, queue=QUEUE, max_attempts=lanes.ATTEMPTS, retry_until=until)
@@ -136,7 +141,8 @@ class Commitments:
         """Transactions, newest first."""
         demand(who, Action.VIEW)
         async with self._database.connection() as connection:
-            rows = await _sql.list.all(connection, side=side, delivery_pk=delivery_pk, limit=limit)
+            seen = partial(commitment_seen, view_for(who, Action.VIEW))
+            rows = await rows_seen(connection, _sql.list, seen, side=side, delivery_pk=delivery_pk, limit=limit)
         return [CommitmentState(**row) for row in rows]
 
     # The job that checks
@@ -297,6 +303,17 @@ class Commitments:
 
 # Answers to an N-EVENT-REPORT or N-ACTION after which the same may succeed later (PS3.7 C.5.13, C.5.16).
 RETRIED = frozenset({0x0110, 0x0213})
+
+
+async def keep_out(tx: Connection, who: Principal, pk: int) -> None:
+    """Of objects that who asks does not see, the answer is that of objects that are not there."""
+    view = view_for(who, Action.STORE)
+    if not view.narrow:
+        return
+    found = {row["sop_uid"]: row["pk"] for row in await _sql.instances.all(tx, pk=pk)}
+    seen = await in_sight(tx, view, list(found.values()))
+    hidden = [uid for uid, instance in found.items() if instance not in seen]
+    await _sql.decide_by_uid.run(tx, pk=pk, uids=hidden, reasons=[NO_SUCH_INSTANCE] * len(hidden))
 
 
 async def open_transaction(

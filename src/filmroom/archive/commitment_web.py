@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from filmroom.archive import lanes
-from filmroom.archive.commitment import CHECK, QUEUE, Taken, open_transaction, result_of
+from filmroom.archive.commitment import CHECK, QUEUE, Taken, keep_out, open_transaction, result_of
 from filmroom.archive.commitment_model import Result, Transaction
 from filmroom.base.clock import Clock
 from filmroom.base.errors import NotFound
@@ -44,6 +44,7 @@ class WebCommitments:
             pk = await open_transaction(tx, SIDE, who.id, self._ae_title, transaction, "checking", now)
             if pk is None:
                 return Taken.DUPLICATE
+            await keep_out(tx, who, pk)
             until = now + timedelta(hours=self._settings.commitment_retry_hours)
             body = {"commitment": pk}
             await jobs.add(tx, CHECK, body, at=now, queue=QUEUE, max_attempts=lanes.ATTEMPTS, retry_until=until)

@@ -6,6 +6,7 @@ their way out (corrections_out). The journal holds who, when, why, before and af
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,6 +21,7 @@ from filmroom.archive.corrections_model import (
     correctable,
     element_of,
 )
+from filmroom.archive.sight_lists import demand_target, entry_seen
 from filmroom.base.clock import Clock
 from filmroom.base.errors import NotFound
 from filmroom.base.facts import AttributesCorrected
@@ -28,7 +30,8 @@ from filmroom.db import feed
 from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
 from filmroom.dicom.indextags import IMAGE_TAGS
-from filmroom.security.policy import Action, demand
+from filmroom.index.narrowed import rows_seen
+from filmroom.security.policy import Action, demand, may, view_for
 from filmroom.security.principals import Principal
 
 _sql = load("filmroom.archive", "corrections.sql")
@@ -60,10 +63,11 @@ class Corrections:
 
         None removes one. All or none of them are set. Raises BadCorrection.
         """
-        demand(who, Action.ADMINISTER)
+        demand(who, Action.EDIT)
         changes = _changes(level, values)
         async with self._database.transaction() as tx:
             pk = await _patient(tx, target, issuer) if level is Target.PATIENT else 0
+            await demand_target(tx, who, Action.EDIT, _name(level, target, pk))
             row = await lock_entity(tx, level, target, pk)
             before = {
                 "attributes": _known(level, row, changes),
@@ -89,9 +93,11 @@ class Corrections:
         self, who: Principal, source: str, into: str, *, why: str, issuers: tuple[str | None, str | None] = (None, None)
     ) -> Entry:
         """Two patients are one: studies and identifiers of ``source`` become those of ``into``."""
-        demand(who, Action.ADMINISTER)
+        demand(who, Action.MERGE)
         async with self._database.transaction() as tx:
             one, other = await _patient(tx, source, issuers[0]), await _patient(tx, into, issuers[1])
+            for each in (one, other):
+                await demand_target(tx, who, Action.MERGE, f"patient:{each}")
             if one == other:
                 raise BadCorrection("they are the same patient already")
             rows = await _sql.lock_pair.all(tx, pks=[one, other])
@@ -109,13 +115,16 @@ class Corrections:
 
     async def undo(self, who: Principal, number: int, *, why: str) -> Entry:
         """Take an entry of the journal back. Raises CannotUndo when something later depends on it."""
-        demand(who, Action.ADMINISTER)
+        demand(who, Action.EDIT if may(who, Action.EDIT) else Action.MERGE)
         async with self._database.transaction() as tx:
             row = await _sql.lock_entry.one(tx, pk=number)
             if row is None or row["action"] not in (CORRECT, MERGE):
                 raise NotFound(f"the journal has no entry {number} that can be undone")
             if row["undone_by"] is not None:
                 raise CannotUndo(f"entry {number} was undone by entry {row['undone_by']}")
+            needed = Action.EDIT if row["action"] == CORRECT else Action.MERGE
+            demand(who, needed)
+            await demand_target(tx, who, needed, row["target"])
             undone = _entry(row)
             at = self._clock.now()
             take_back = _uncorrect if undone.action == CORRECT else _unmerge
@@ -129,19 +138,20 @@ class Corrections:
         self, who: Principal, *, target: str | None = None, before: int | None = None, limit: int = 100
     ) -> list[Entry]:
         """The newest entries, of all or of one ``target`` ('study:1.2.3'), or those older than entry ``before``."""
-        demand(who, Action.ADMINISTER)
+        action = _reading(who)
         async with self._database.connection() as connection:
-            rows = await _sql.entries.all(connection, target=target, before=before or 2**62, limit=limit)
+            seen = partial(entry_seen, view_for(who, action))
+            rows = await rows_seen(connection, _sql.entries, seen, target=target, before=before or 2**62, limit=limit)
         return [_entry(row) for row in rows]
 
     async def entry(self, who: Principal, number: int) -> Entry:
         """One entry."""
-        demand(who, Action.ADMINISTER)
+        action = _reading(who)
         async with self._database.connection() as connection:
-            row = await _sql.entry.one(connection, pk=number)
-        if row is None:
+            rows = await rows_seen(connection, _sql.entry, partial(entry_seen, view_for(who, action)), pk=number)
+        if not rows:
             raise NotFound(f"the journal has no entry {number}")
-        return _entry(row)
+        return _entry(rows[0])
 
     async def _tell(self, tx: Connection, entry: Entry, uids: Sequence[str]) -> None:
         fact = AttributesCorrected(
@@ -149,6 +159,13 @@ class Corrections:
         )
         await feed.append(tx, [fact], entry.at)
         log.info("corrected", entry=entry.pk, action=entry.action, studies=len(uids))
+
+
+def _reading(who: Principal) -> Action:
+    """The right by which somebody reads the journal: that of correcting, of merging, or of running the archive."""
+    found = next((each for each in (Action.EDIT, Action.MERGE) if may(who, each)), Action.ADMINISTER)
+    demand(who, found)
+    return found
 
 
 def _changes(level: Target, values: Mapping[str, Any]) -> dict[str, Element | None]:

@@ -8,10 +8,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 
+from filmroom.archive.sight_lists import deletion_seen, demand_all
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError, NotFound
 from filmroom.base.facts import InstancesDeleted, InstancesRestored
@@ -20,9 +22,11 @@ from filmroom.db import feed, jobs
 from filmroom.db.jobs import Job, Report
 from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
+from filmroom.index.narrowed import rows_seen
 from filmroom.index.query_view import studies_in_sight
 from filmroom.security.policy import Action, demand, view_for
 from filmroom.security.principals import Principal
+from filmroom.security.second import SecondPerson
 from filmroom.storage.model import BlobRange
 from filmroom.storage.online import OnlineStore
 from filmroom.storage.reclaim import reclaim
@@ -67,8 +71,20 @@ class PastDeletion:
 class Deleting:
     """The use cases. ``keep_days``: how long a deletion can be undone."""
 
-    def __init__(self, db: Database, online: OnlineStore, clock: Clock, *, keep_days: float = 7.0) -> None:
+    def __init__(
+        self,
+        db: Database,
+        online: OnlineStore,
+        clock: Clock,
+        *,
+        keep_days: float = 7.0,
+        second: SecondPerson | None = None,
+    ) -> None:
+        """``second``: asked before anything is deleted."""
         self._db = db
+        self._second = second
+        if second is not None:
+            second.performs["delete", "delete"] = self._agreed
         self._online = online
         self._clock = clock
         self._keep = timedelta(days=keep_days)
@@ -89,12 +105,15 @@ class Deleting:
         reason: str = "",
         for_good: bool = False,
     ) -> Deletion:
-        """Delete a study, one series or one object of it. Raises Forbidden, NotFound, Unavailable.
+        """Delete a study, one series or one object of it. Raises Forbidden, NotFound, Unavailable, Waits.
 
         What is deleted is refused when it is sent again, until it is undone or its bytes are given back; ``for_good``
         gives them back at once.
         """
         demand(who, Action.DELETE)
+        if self._second is not None:
+            body = {"study": study, "series": series, "instance": instance, "for_good": for_good}
+            await self._second(who, "delete", "delete", body, reason)
         now = self._clock.now()
         async with self._db.transaction() as tx:
             row = await self._sql.lock_study.one(tx, study=study)
@@ -104,6 +123,7 @@ class Deleting:
             marked = await self._sql.mark.all(tx, study_pk=row["pk"], series=series, instance=instance)
             if not marked:
                 raise NotFound("there is no such resource")
+            await demand_all(tx, who, Action.DELETE, [each["pk"] for each in marked], "resource")
             await self._recount(tx, row["pk"], marked)
             target = f"instance:{instance}" if instance else f"series:{series}" if series else f"study:{study}"
             pks = [each["pk"] for each in marked]
@@ -120,11 +140,21 @@ class Deleting:
                 after={"study": study, "pks": pks, "sop_uids": list(uids), "final_at": final_at.isoformat()},
             )
             await jobs.add(
-                tx, RECLAIM, {"entry": entry}, at=now, due=final_at, principal=who.name, serial_key=f"study:{study}"
+                tx, RECLAIM, {"entry": entry}, at=now, due=final_at, principal=who.id, serial_key=f"study:{study}"
             )
             await feed.append(tx, [InstancesDeleted(study_uid=StudyUid(study), sop_uids=uids)], now)
         log.info("deleted", entry=entry, instances=len(pks))
         return Deletion(entry, len(pks), final_at)
+
+    async def _agreed(self, who: Principal, body: Mapping[str, Any]) -> None:
+        await self.delete(
+            who,
+            body["study"],
+            body["series"],
+            body["instance"],
+            reason=body["why"],
+            for_good=body["for_good"],
+        )
 
     async def undo(self, who: Principal, entry: int) -> int:
         """Bring back what a deletion took; how many objects. Raises Forbidden, NotFound, DeletionOver."""
@@ -135,6 +165,7 @@ class Deleting:
             if row is None:
                 raise NotFound("there is no such deletion")
             pks = row["after"]["pks"]
+            await demand_all(tx, who, Action.DELETE, pks, "deletion")
             study = await self._sql.lock_study_of_instances.one(tx, pks=pks)
             if row["undone_by"] is not None or study is None:
                 raise DeletionOver("the deletion is undone already, or its bytes are given back")
@@ -156,7 +187,8 @@ class Deleting:
         demand(who, Action.DELETE)
         now = self._clock.now()
         async with self._db.connection() as connection:
-            rows = await self._sql.past.all(connection, before=before or 2**62, limit=limit)
+            seen = partial(deletion_seen, view_for(who, Action.DELETE))
+            rows = await rows_seen(connection, self._sql.past, seen, before=before or 2**62, limit=limit)
         return [_past(row, now) for row in rows]
 
     async def reclaim(self, job: Job, report: Report) -> None:

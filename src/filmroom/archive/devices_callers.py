@@ -25,8 +25,9 @@ from filmroom.base.errors import FilmroomError, NotFound, Unavailable
 from filmroom.base.ids import ae_title
 from filmroom.db.pool import Database
 from filmroom.db.queries import load
+from filmroom.security.audit import SERIOUS_FAILURE, AuditEvent, AuditKind, Recording, about, unrecorded
 from filmroom.security.policy import Action, demand
-from filmroom.security.principals import Principal
+from filmroom.security.principals import Kind, Principal
 
 log = structlog.get_logger()
 
@@ -184,8 +185,9 @@ class _Waiting:
 class Callers:
     """The list of callers that somebody should look at."""
 
-    def __init__(self, db: Database, devices: Devices, clock: Clock) -> None:
+    def __init__(self, db: Database, devices: Devices, clock: Clock, record: Recording = unrecorded) -> None:
         self._db = db
+        self._record = record
         self._devices = devices
         self._clock = clock
         self._sql = load("filmroom.archive", "callers.sql")
@@ -286,10 +288,21 @@ class Callers:
         async with self._db.transaction() as tx:
             await self._sql.note_callers.run(tx, seen=seen, per_address=PER_ADDRESS)
             await self._sql.trim_callers.run(tx, most=MAX_KEPT)
+            for key, waiting in batch:
+                await self._record(tx, _refused(waiting.attempt, counted[key], waiting.last_seen))
         for key, waiting in batch:
             waiting.attempts -= counted[key]
             if not waiting.attempts:
                 del self._waiting[key]
+
+
+def _refused(attempt: Attempt, count: int, at: datetime) -> AuditEvent:
+    """Calls that were turned away, for the same reason and within a moment, as one record."""
+    title = _text(attempt.calling_ae)
+    who = Principal(f"device:{title}", title, Kind.DEVICE, door="dimse", address=_text(attempt.address))
+    detail = {"target": f"association:{_text(attempt.called_ae)}", "reason": attempt.reason.value, "count": count}
+    what = f"association refused: {ADVICE[attempt.reason].what}"
+    return about(who, AuditKind.REFUSED, at, what=what, outcome=SERIOUS_FAILURE, detail=detail)
 
 
 def _suggested(row: CallerRow, port: int) -> dict[str, Any]:

@@ -151,7 +151,8 @@ class LiveBoard:
                 log.exception("open associations cannot be shown")
                 self._shown = {}
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._again.wait(), REFRESH_S)
+                async with asyncio.timeout(REFRESH_S):
+                    await self._again.wait()
             self._again.clear()
 
     async def _show_once(self) -> None:

@@ -147,6 +147,12 @@ class DevicePolicy(Rules):
         "Seconds without a new object after which a study that it sends counts as complete; null for the setting.",
     )
     notify_ian: bool = rule(flag, "It is told when studies can be had (PS3.4 annex R).", default=False)
+    mpps_from_images: bool = rule(
+        flag,
+        "It sends no performed procedure steps: its first image stands for their beginning, a complete study for their "
+        "end.",
+        default=False,
+    )
     notify_mpps: bool = rule(flag, "It is told of performed procedure steps (PS3.4 F.9).", default=False)
     forward_mpps: tuple[str, ...] = rule(
         list_of(title), "AE titles that its performed procedure steps are passed on to.", default=()

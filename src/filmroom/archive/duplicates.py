@@ -66,6 +66,11 @@ class Copy:
     source: str
     digest: bytes
 
+    @property
+    def where(self) -> tuple[str, str]:
+        """Study and series."""
+        return self.study_uid, self.series_uid
+
 
 class Duplicate(Enum):
     """What is done about it."""
@@ -91,8 +96,7 @@ def decide(here: Copy, coming: Copy, policy: DuplicatePolicy) -> Decided:
     same_bytes = here.digest == coming.digest
     if same_bytes and policy.replacing is not Replacing.ALWAYS:
         return Decided(Duplicate.ALREADY, "the same object is here")
-    same_series = (here.study_uid, here.series_uid) == (coming.study_uid, coming.series_uid)
-    if not same_series:
+    if here.where != coming.where:
         where = "series" if here.study_uid == coming.study_uid else "study"
         return Decided(_ELSEWHERE[policy.elsewhere], f"the SOP Instance UID is here in another {where}")
     if _replaces(policy.replacing, here.source == coming.source):

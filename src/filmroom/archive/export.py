@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,13 +19,15 @@ import structlog
 from filmroom.archive.deidentification import BadExport, Deidentification
 from filmroom.archive.devices import Devices, NoSuchDevice
 from filmroom.archive.retrieve import Located, Retrieve
+from filmroom.archive.sight_lists import export_seen
 from filmroom.base.clock import Clock
 from filmroom.base.errors import Forbidden, NotFound
 from filmroom.db import jobs
 from filmroom.db.pool import Database
 from filmroom.db.queries import load
+from filmroom.index.narrowed import rows_seen
 from filmroom.security.audit import AuditKind, Recording, about, unrecorded
-from filmroom.security.policy import Action, demand, may
+from filmroom.security.policy import Action, demand, may, view_for
 from filmroom.security.principals import Kind, Principal
 
 _sql = load("filmroom.archive", "export.sql")
@@ -237,7 +240,10 @@ class Exports:
     ) -> list[Export]:
         principal = None if may(who, Action.ADMINISTER) else who.id
         async with self._database.connection() as connection:
-            rows = await _sql.list.all(connection, pk=pk, study=study, before=before, principal=principal, limit=limit)
+            seen = partial(export_seen, view_for(who, Action.EXPORT))
+            rows = await rows_seen(
+                connection, _sql.list, seen, pk=pk, study=study, before=before, principal=principal, limit=limit
+            )
         return [Export(**row) for row in rows]
 
 

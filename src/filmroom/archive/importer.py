@@ -17,8 +17,8 @@ from typing import IO, NoReturn, Protocol
 
 import structlog
 
+from filmroom.archive.door import Ingest
 from filmroom.archive.model import Outcome, Stored
-from filmroom.archive.quarantine import Door
 from filmroom.base.errors import FilmroomError, NotReadable
 from filmroom.dicom.part10 import read_meta
 from filmroom.security.policy import Action, demand
@@ -109,7 +109,7 @@ class Journal:
 
 
 async def import_path(
-    ingest: Door, who: Principal, path: Path, progress: Progress | None = None, *, journal: Path | None = None
+    ingest: Ingest, who: Principal, path: Path, progress: Progress | None = None, *, journal: Path | None = None
 ) -> Summary:
     """File everything DICOM under ``path``. ``journal`` is where to remember it (in the data folder).
 
@@ -124,7 +124,7 @@ async def import_path(
 
 
 class _Run:
-    def __init__(self, ingest: Door, who: Principal, known: Journal, progress: Progress | None, source: str) -> None:
+    def __init__(self, ingest: Ingest, who: Principal, known: Journal, progress: Progress | None, source: str) -> None:
         self._ingest = ingest
         self._who = who
         self._known = known

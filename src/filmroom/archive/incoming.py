@@ -8,7 +8,7 @@ from filmroom.archive.body import Body, Budget
 from filmroom.archive.filing import Desk
 from filmroom.archive.identity import REFUSAL_STATUS
 from filmroom.archive.model import MAX_COMMENT_CHARACTERS, Outcome, Stored
-from filmroom.archive.ports import Quarantining
+from filmroom.archive.ports import AtReceipt, Quarantining
 from filmroom.archive.rules import Admission, Coming, Decision
 from filmroom.base.errors import FilmroomError, NoSpace, NotReadable, RemoteFault
 from filmroom.dicom.attributes import QuickKeys, quick_keys
@@ -26,6 +26,7 @@ class House:
     quarantine: Quarantining
     budget: Budget
     rules: Admission | None = None
+    compressor: AtReceipt | None = None
 
 
 class Incoming:
@@ -191,7 +192,11 @@ class Incoming:
             warnings=("the pixel data ends early",) if header.truncated else (),
             decision=self._decision,
         )
-        return await self._house.desk.file(arrival)
+        outcome = await self._house.desk.file(arrival)
+        chosen = self._decision.compression if self._decision is not None else None
+        if chosen is not None and outcome.result is Stored.NEW and self._house.compressor is not None:
+            await self._house.compressor.at_receipt(keys.study_uid, keys.series_uid, self._sop_uid, chosen)
+        return outcome
 
     def _read_header(self) -> tuple[Header, QuickKeys]:
         if self._fault is not None:

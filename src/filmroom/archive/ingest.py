@@ -5,13 +5,16 @@ a file of its own meanwhile; its header is read while it passes. The answer come
 """
 
 import asyncio
+import contextlib
 
 from filmroom.archive.body import Budget
 from filmroom.archive.filing import Desk
 from filmroom.archive.incoming import House, Incoming
+from filmroom.archive.ports import AtReceipt
 from filmroom.archive.quarantine import Quarantine
 from filmroom.archive.rules import Admission
 from filmroom.base.clock import Clock
+from filmroom.base.errors import Unavailable
 from filmroom.db.feed import FeedWatch
 from filmroom.db.pool import Database
 from filmroom.index import store as index
@@ -36,11 +39,12 @@ class Ingest:
         settings: StorageSettings,
         clock: Clock,
         rules: Admission | None = None,
+        compressor: AtReceipt | None = None,
     ) -> None:
         self._database = database
         self._online = online
         self.desk = Desk(database, online, blobs, quarantine, feed, clock, rules)
-        self._house = House(online, self.desk, quarantine, Budget(settings), rules)
+        self._house = House(online, self.desk, quarantine, Budget(settings), rules, compressor)
 
     @property
     def held_bytes(self) -> int:
@@ -52,6 +56,11 @@ class Ingest:
         async with self._database.connection() as connection:
             expected = await index.has_objects(connection, LOCAL)
         await asyncio.to_thread(self._online.open, expected=expected)
+
+    async def warm(self) -> None:
+        """Have the first objects find everything ready, as far as that can be done ahead."""
+        with contextlib.suppress(Unavailable):
+            await self.desk.warm()
 
     async def stop(self) -> None:
         """Finish what has arrived; nothing may begin any more."""

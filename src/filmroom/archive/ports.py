@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 from filmroom.archive.commitment_model import Result, Transaction
+from filmroom.archive.compression_model import Chosen
 from filmroom.archive.devices import Device
 from filmroom.archive.retrieve import Located
 from filmroom.base.errors import Retry
@@ -28,6 +29,14 @@ class Quarantining(Protocol):
         digest: bytes = b"",
     ) -> int:
         """Keep the bytes (``spool``, or else ``parts``) durably with the reason; the entry's id."""
+        ...
+
+
+class AtReceipt(Protocol):
+    """What is made of an object that has just become durable, before its sender is told."""
+
+    async def at_receipt(self, study_uid: str, series_uid: str, sop_uid: str, chosen: Chosen) -> None:
+        """Never raises; returns in time for the sender."""
         ...
 
 

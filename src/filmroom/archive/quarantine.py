@@ -1,15 +1,18 @@
 """Objects that could not be filed: kept with their reason until somebody decides."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import structlog
 
+from filmroom.archive.door import Ingest
 from filmroom.archive.model import Outcome, Stored
 from filmroom.archive.quarantine_release import edited_file, released_edit
+from filmroom.archive.sight_lists import demand_whole, quarantine_seen
 from filmroom.base.clock import Clock
 from filmroom.base.errors import NotFound, Unavailable
 from filmroom.base.facts import ObjectQuarantined
@@ -17,7 +20,9 @@ from filmroom.db import feed
 from filmroom.db.pool import Database
 from filmroom.db.queries import load
 from filmroom.dicom.edits import Edit
-from filmroom.security.policy import Action, demand
+from filmroom.index.narrowed import rows_seen
+from filmroom.index.query_terms import Parameters
+from filmroom.security.policy import Action, demand, view_for
 from filmroom.security.principals import Principal
 from filmroom.storage.blobs import Blobs
 from filmroom.storage.disk import as_fault
@@ -52,33 +57,6 @@ class Entry:
     transfer_syntax: str
     where: BlobRange
     state: str
-
-
-class Intake(Protocol):
-    """What takes a stream of bytes in: archive.ingest.Incoming."""
-
-    @property
-    def full(self) -> bool: ...
-    def write(self, chunk: bytes) -> None: ...
-    async def drain(self) -> None: ...
-    async def finish(self) -> Outcome: ...
-    async def discard(self) -> None: ...
-
-
-class Door(Protocol):
-    """What begins to take one in: archive.ingest.Ingest."""
-
-    def begin(
-        self,
-        who: Principal,
-        *,
-        door: str,
-        source: str,
-        transfer_syntax: str | None,
-        sop_class: str = "",
-        sop_uid: str = "",
-        part10: bool,
-    ) -> Intake: ...
 
 
 class Quarantine:
@@ -135,7 +113,8 @@ class Quarantine:
         """How many objects are in quarantine."""
         demand(who, Action.ADMINISTER)
         async with self._database.connection() as connection:
-            return int(await _sql.count.value(connection, state=state))
+            rows = await rows_seen(connection, _sql.count, _seen_by(who), state=state)
+            return int(rows[0][0])
 
     async def list(
         self, who: Principal, *, state: str = "waiting", before: int | None = None, limit: int = 100
@@ -143,27 +122,33 @@ class Quarantine:
         """The newest entries, or those older than entry ``before``."""
         demand(who, Action.ADMINISTER)
         async with self._database.connection() as connection:
-            rows = await _sql.page.all(connection, state=state, before=before or 2**62, limit=limit)
+            rows = await rows_seen(
+                connection, _sql.page, _seen_by(who), state=state, before=before or 2**62, limit=limit
+            )
         return [_entry(row) for row in rows]
 
     async def get(self, who: Principal, pk: int) -> Entry:
         """One entry. Raises NotFound."""
         demand(who, Action.ADMINISTER)
         async with self._database.connection() as connection:
-            row = await _sql.one.one(connection, pk=pk)
-        if row is None:
+            rows = await rows_seen(connection, _sql.one, _seen_by(who), pk=pk)
+        if not rows:
             raise NotFound(f"nothing in quarantine has the number {pk}")
-        return _entry(row)
+        return _entry(rows[0])
 
     async def read(self, who: Principal, pk: int) -> AsyncIterator[bytes]:
         """The bytes of an entry, as they were kept."""
         entry = await self.get(who, pk)
+        demand_whole(who, Action.ADMINISTER, "an object in quarantine is nobody's yet")
         async for chunk in self._blobs.stream(entry.where):
             yield chunk
 
     async def discard(self, who: Principal, pk: int, *, why: str = "") -> None:
         """Give an object up. The row stays and says so; then its bytes go. Raises NotFound."""
         demand(who, Action.DELETE)
+        async with self._database.connection() as connection:
+            if not await rows_seen(connection, _sql.one, _seen_by(who, Action.DELETE), pk=pk):
+                raise NotFound(f"nothing in quarantine has the number {pk}")
         await self._settle(who, pk, "discarded", why)
 
     async def expire(self, who: Principal, *, days: int) -> int:
@@ -179,7 +164,7 @@ class Quarantine:
                 await self._forget(row["pk"])
         return len(old)
 
-    async def requeue(self, who: Principal, pk: int, door: Door) -> Outcome:
+    async def requeue(self, who: Principal, pk: int, door: Ingest) -> Outcome:
         """Try once more to file an object; when that succeeds it leaves quarantine. Raises NotFound."""
         demand(who, Action.ADMINISTER)
         entry = await self.get(who, pk)
@@ -192,7 +177,7 @@ class Quarantine:
             )  # refused again, it is back under a new number with today's reason
         return outcome
 
-    async def release(self, who: Principal, pk: int, door: Door, changes: Mapping[str, Any], *, why: str) -> Outcome:
+    async def release(self, who: Principal, pk: int, door: Ingest, changes: Mapping[str, Any], *, why: str) -> Outcome:
         """File an object with attributes set right (by keyword or tag, UIDs too; None removes one).
 
         What is filed is another object than the one that came, so that one stays, released, until ``expire``.
@@ -217,7 +202,7 @@ class Quarantine:
                 )
         return outcome
 
-    async def _offer(self, who: Principal, entry: Entry, door: Door, edit: Edit | None = None) -> Outcome:
+    async def _offer(self, who: Principal, entry: Entry, door: Ingest, edit: Edit | None = None) -> Outcome:
         incoming = door.begin(who, door=entry.door, source=entry.source, transfer_syntax=None, part10=True)
         try:
             stream = self._blobs.stream(entry.where)
@@ -255,6 +240,10 @@ class Quarantine:
         except (OSError, Unavailable):
             spool.discard()
             raise
+
+
+def _seen_by(who: Principal, action: Action = Action.ADMINISTER) -> Callable[[Parameters], str]:
+    return partial(quarantine_seen, view_for(who, action))
 
 
 def _entry(row: Any) -> Entry:

@@ -12,6 +12,7 @@ from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError
 from filmroom.base.facts import StudyQuiet
 from filmroom.db import feed
+from filmroom.db.background import Background
 from filmroom.db.pool import Database
 from filmroom.db.queries import load
 
@@ -22,22 +23,13 @@ AT_ONCE = 200
 MOST_S, LEAST_S = 5.0, 0.2
 
 
-class QuietWatch:
+class QuietWatch(Background):
     """Looks for studies that have come to rest."""
 
     def __init__(self, database: Database, clock: Clock, quiet_s: float) -> None:
         self._database = database
         self._clock = clock
         self._quiet_s = quiet_s
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def sweep(self) -> int:
         """Record every study that is quiet now; how many."""

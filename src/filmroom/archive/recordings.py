@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import orjson
 import structlog
 
+from filmroom.archive.sight_lists import demand_whole
 from filmroom.base.clock import Clock
 from filmroom.base.errors import NotFound
 from filmroom.db.pool import Database
@@ -160,6 +161,8 @@ class Recordings:
             row = await _sql.get_recording.one(connection, pk=pk)
         if row is None:
             raise NoSuchRecording(f"there is no recording {pk}")
+        if values:
+            demand_whole(who, Action.ADMINISTER, "recorded values are of any patient")
         body: dict[str, Any] = orjson.loads(zlib.decompress(row["body"]))
         if not values:
             without_values(body)
@@ -171,6 +174,7 @@ class Recordings:
         Raises Forbidden, ValueError.
         """
         demand(who, Action.ADMINISTER)
+        demand_whole(who, Action.ADMINISTER, "recorded values are of any patient")
         if not 0 <= hours <= MAX_VALUE_HOURS:
             raise ValueError(f"values can be recorded for 0 to {MAX_VALUE_HOURS:.0f} hours")
         until = self._clock.now() + timedelta(hours=hours)

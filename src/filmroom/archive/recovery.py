@@ -7,9 +7,9 @@ many that somebody was.
 import asyncio
 
 from filmroom.archive.consistency import Consistency, Finding
+from filmroom.archive.door import Ingest
 from filmroom.archive.duplicates_store import expired
 from filmroom.archive.model import Outcome, Stored
-from filmroom.archive.quarantine import Door
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError
 from filmroom.db.pool import Database
@@ -42,7 +42,7 @@ async def forget_versions(database: Database, online: OnlineStore, clock: Clock)
 class Recovery:
     """Files what no row knows."""
 
-    def __init__(self, consistency: Consistency, online: OnlineStore, blobs: Blobs, door: Door) -> None:
+    def __init__(self, consistency: Consistency, online: OnlineStore, blobs: Blobs, door: Ingest) -> None:
         self._consistency = consistency
         self._online = online
         self._blobs = blobs

@@ -21,7 +21,7 @@ from filmroom.archive.rules_update import UpdatePolicy, updated
 from filmroom.archive.rules_update_store import take_over
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError, Unavailable
-from filmroom.base.facts import InstancesStored
+from filmroom.base.facts import InstancesDeleted, InstancesStored
 from filmroom.base.ids import SeriesUid, SopUid, StudyUid
 from filmroom.db import feed
 from filmroom.db.feed import FeedWatch
@@ -72,6 +72,11 @@ class Rows:
             self._mark_aged(batch[place])
         return exceptions
 
+    async def warm(self) -> None:
+        """Have the statements of filing planned on the connection that filing keeps."""
+        async with self._database.kept() as connection:
+            await index.warm(connection, self._clock.now(), LOCAL)
+
     async def known(self, sop_uids: Sequence[str]) -> dict[str, Known]:
         """Those of ``sop_uids`` that the index has."""
         async with self._database.connection() as connection:
@@ -85,17 +90,53 @@ class Rows:
             where = index.Place(place.store, place.key, place.start, place.size_bytes)
             await index.replace_bytes(tx, known.pk, where, arrival.blob_digest(), len(arrival.head))
 
-    async def copy_here(self, sop_uid: str) -> Copy | None:
-        """What the index has of an object, for a decision about another under its UID."""
+    async def copy_here(self, arrival: Arrival) -> tuple[int, Copy] | None:
+        """What the index has of an object, for a decision about another under its UID: its key, and what it is."""
+        keys = arrival.keys
         async with self._database.connection() as connection:
-            found = await duplicates_store.here(connection, [sop_uid])
-        return found[sop_uid][1] if sop_uid in found else None
+            return await duplicates_store.here_for(connection, arrival.sop_uid, keys.study_uid, keys.series_uid)
+
+    async def displace(self, arrival: Arrival, known: Known, here: Copy) -> None:
+        """The object is filed under a UID that is here in another series: in place of that one, which stays as an older
+        version, when it ``supersedes``; or else beside it."""
+        decision, at = arrival.decision, self._clock.now()
+        assert decision is not None
+        for attempt in range(ATTEMPTS):
+            series, signatures, rows = self._by_series([arrival])
+            try:
+                async with self._database.transaction() as tx:
+                    await duplicates_store.lock_studies(tx, [here.study_uid, arrival.keys.study_uid])
+                    gone = None
+                    if arrival.supersedes:
+                        days = decision.policy.duplicates.kept_days
+                        gone = await duplicates_store.give_way(
+                            tx, known.pk, here, arrival.sop_uid, reason=arrival.supersedes, at=at, kept_days=days
+                        )
+                    else:
+                        await duplicates_store.step_aside(tx, arrival.sop_uid)
+                    filed = await index.file_objects(tx, at, LOCAL, series, rows)
+                    if filed.exceptions:
+                        raise Unavailable("another object of this UID is in the way")
+                    if self._rules is not None and arrival.coerced:
+                        await self._rules.record(tx, at, [(arrival.sop_uid, decision)])
+                    if gone is not None:
+                        await duplicates_store.recount(tx, gone)
+                        left = InstancesDeleted(study_uid=StudyUid(here.study_uid), sop_uids=(SopUid(arrival.sop_uid),))
+                        await feed.append(tx, [left], at)
+                self._remember(filed, signatures)
+                self._feed.appended()
+                return
+            except index.StaleKeys:
+                for signature in set().union(*signatures):
+                    self._series.pop(signature, None)
+            except index.Collided:
+                log.info("batch collided", attempt=attempt)
+        raise Unavailable("other senders of the same study are in the way")
 
     async def supersede(self, arrival: Arrival, known: Known) -> None:
         """The object takes the place of the one that is here, which stays as an older version."""
         place, decision = arrival.place, arrival.decision
         assert place is not None
-        assert decision is not None
         version = duplicates_store.Version(
             sop_class=arrival.sop_class,
             transfer_syntax=arrival.transfer_syntax,
@@ -114,11 +155,11 @@ class Rows:
             source=arrival.source,
         )
         async with self._database.transaction() as tx:
-            kept_days = decision.policy.duplicates.kept_days
+            kept_days = decision.policy.duplicates.kept_days if decision is not None else 0
             await duplicates_store.supersede(
                 tx, known.pk, version, reason=arrival.supersedes, at=at, kept_days=kept_days
             )
-            if self._rules is not None:
+            if self._rules is not None and decision is not None:
                 await self._rules.record(tx, at, [(arrival.sop_uid, decision)])
             await feed.append(tx, [stored], at)
 
@@ -307,10 +348,10 @@ def _row(arrival: Arrival, slot: int) -> NewInstance:
 
 
 def _record(arrival: Arrival) -> dict[str, Any]:
-    """The patient, study and series of an object as JSON for the database."""
+    """The patient, study and series of an object as JSON for the database, and who sent it."""
     record = full_record(arrival.header, quick=arrival.keys)
     patient = record.patient
     if not patient.patient_id and not patient.issuer:
         # Nobody's identifier is not somebody's: each such study has a patient of its own.
         patient = replace(patient, issuer=f"study:{record.study_uid}")
-    return {"patient": patient, "study": record.study, "series": record.series}
+    return {"patient": patient, "study": record.study, "series": record.series, "source": arrival.source}

@@ -15,9 +15,10 @@ import orjson
 import structlog
 
 from filmroom.archive.coercion import Action, apply, repaired_charset
+from filmroom.archive.compression_model import Chosen, When
 from filmroom.archive.duplicates_store import study_patient
 from filmroom.archive.identity import OtherPatient, Refusal, admit, examine
-from filmroom.archive.rules_book import COERCION, Policies, Rule, read_policies, read_rules, version
+from filmroom.archive.rules_book import COERCION, COMPRESSION, Policies, Rule, read_policies, read_rules, version
 from filmroom.archive.rules_policy import StorePolicy
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError
@@ -56,7 +57,8 @@ class Coming:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What is decided, with the reason. ``header`` is what the index is to see. ``edit`` is kept with the object (see
-    ``Admission.record``); None when it is filed as it came."""
+    ``Admission.record``); None when it is filed as it came. ``compression``: what is made of it before it is
+    answered."""
 
     header: Header
     policy: StorePolicy = field(default_factory=StorePolicy)
@@ -64,6 +66,7 @@ class Decision:
     reason: str = ""
     edit: Edit | None = None
     rules: tuple[str, ...] = ()
+    compression: Chosen | None = None
 
 
 class Admission(Protocol):
@@ -104,9 +107,40 @@ class _InForce:
     policies: Policies
     coercions: tuple[tuple[Rule, Callable[[Asked], bool], tuple[Action, ...]], ...]
     wanted: frozenset[int]
+    compressions: "Compressions"
 
 
-_NONE: Final = _InForce(-1, Policies({}), (), INDEX_TAGS)
+class Compressions:
+    """The rules of compression, compiled; the first that holds counts."""
+
+    def __init__(self, rules: Sequence[Rule] = ()) -> None:
+        self._rules = [
+            (Chosen(rule.name, rule.compression), compiled(rule.condition)) for rule in rules if rule.compression
+        ]
+        self.tags = frozenset(tag for rule in rules for tag in attributes_of(rule.condition))
+        said = [[rule.name, rule.priority, rule.text, rule.rows] for rule in rules]
+        self.revision = hashlib.sha256(orjson.dumps(said)).digest()  # another one when the rules are others
+
+    @property
+    def all(self) -> list[Chosen]:
+        return [chosen for chosen, _ in self._rules]
+
+    @property
+    def at_receipt(self) -> bool:
+        """Whether any may concern an object that is coming in."""
+        return any(chosen.how.when is When.RECEIPT for chosen in self.all)
+
+    def of(self, asked: Asked) -> Chosen | None:
+        """What is to become of an object; None when no rule holds."""
+        return next((chosen for chosen, holds in self._rules if holds(asked)), None)
+
+    def of_stored(self, header: Header, source: str, now: datetime) -> Chosen | None:
+        """The same for an object that is here: ``header`` holds ``tags``. What called it, and through which door it
+        came, is not known any more."""
+        return self.of(Asked(values=_Seen(header, ""), calling=source, now=now))
+
+
+_NONE: Final = _InForce(-1, Policies({}), (), INDEX_TAGS, Compressions())
 
 
 class StoreRules:
@@ -140,13 +174,22 @@ class StoreRules:
             if current == self._now.version:
                 return
             rules = [rule for rule in await read_rules(connection, COERCION) if rule.enabled]
+            compressing = [rule for rule in await read_rules(connection, COMPRESSION) if rule.enabled]
             policies = await read_policies(connection)
         coercions = tuple((rule, compiled(rule.condition), rule.actions) for rule in rules)
         tags = {tag for rule in rules for tag in attributes_of(rule.condition)}
         tags |= {tag for rule in rules for action in rule.actions for tag in action.tags}
-        self._now = _InForce(current, policies, coercions, INDEX_TAGS | tags)
-        self.active = bool(rules or policies)
-        log.info("rules read", version=current, coercions=len(rules))
+        compressions = Compressions(compressing)
+        if compressions.at_receipt:
+            tags |= compressions.tags
+        self._now = _InForce(current, policies, coercions, INDEX_TAGS | tags, compressions)
+        self.active = bool(rules or policies) or compressions.at_receipt
+        log.info("rules read", version=current, coercions=len(rules), compressions=len(compressing))
+
+    @property
+    def compressions(self) -> Compressions:
+        """The rules of compression in force."""
+        return self._now.compressions
 
     def policy(self, calling: str, called: str = "") -> StorePolicy:
         return self._now.policies.of(calling, called)
@@ -156,7 +199,8 @@ class StoreRules:
         header = coming.header
         charset = repaired_charset(header, policy.charset, policy.charset_repair)
         seen = _Seen(header, charset)
-        names = self._coerce(coming, seen)
+        asked = self._asked(coming, seen)
+        names = self._coerce(asked, seen)
         patient, issuer = seen.text(PATIENT_ID), seen.text(_ISSUER)
         admitted = admit(patient, issuer, seen.text(STUDY_UID), policy.identity)
         if admitted.refusal is not None:
@@ -166,15 +210,17 @@ class StoreRules:
             names = (*names, "identity")
         if charset:
             names = (*names, "charset")
+        chosen = self._now.compressions.of(asked) if self._now.compressions.at_receipt else None
+        compression = chosen if chosen is not None and chosen.how.when is When.RECEIPT else None
         edit = Edit(dict(seen.changes), charset)
         if not edit:
-            return Decision(header=header, policy=policy)
+            return Decision(header=header, policy=policy, compression=compression)
         try:
             made = coerced(header, edit, self._now.wanted)
         except FilmroomError as fault:  # a header that only the tap can read
             log.warning("coercion left out", error=type(fault).__name__)
-            return Decision(header=header, policy=policy)
-        return Decision(header=made, policy=policy, edit=edit, rules=names)
+            return Decision(header=header, policy=policy, compression=compression)
+        return Decision(header=made, policy=policy, edit=edit, rules=names, compression=compression)
 
     async def examine(self, decision: Decision, keys: QuickKeys) -> Decision:
         policy = decision.policy.identity
@@ -188,9 +234,8 @@ class StoreRules:
         judged = examine(patient, (coming.patient_id, coming.issuer), coming.attributes, policy)
         return decision if judged.refusal is None else replace(decision, refusal=judged.refusal, reason=judged.reason)
 
-    def _coerce(self, coming: Coming, seen: "_Seen") -> tuple[str, ...]:
-        names: list[str] = []
-        asked = Asked(
+    def _asked(self, coming: Coming, seen: "_Seen") -> Asked:
+        return Asked(
             values=seen,
             calling=coming.calling,
             called=coming.called,
@@ -198,6 +243,9 @@ class StoreRules:
             door=coming.door,
             now=self._clock.now().astimezone(),
         )
+
+    def _coerce(self, asked: Asked, seen: "_Seen") -> tuple[str, ...]:
+        names: list[str] = []
         for rule, holds, actions in self._now.coercions:
             if holds(asked):
                 before = dict(seen.changes)

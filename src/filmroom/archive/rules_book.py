@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from filmroom.archive.coercion import Action, actions_of
+from filmroom.archive.compression_model import Compression, compression_of
 from filmroom.archive.rules_policy import StorePolicy, from_row
 from filmroom.base.clock import Clock
 from filmroom.base.errors import NotFound, NotReadable
@@ -21,14 +22,18 @@ from filmroom.security.principals import Principal
 _sql = load("filmroom.archive", "rules.sql")
 
 COERCION: Final = "coercion"
-KINDS: Final = (COERCION,)
+COMPRESSION: Final = "compression"
+KINDS: Final = (COERCION, COMPRESSION)
 ANY: Final = "*"
 MAX_NAME_CHARACTERS: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule. Higher priority comes first; after one with ``stop`` that holds, no further rule is asked."""
+    """One rule. Higher priority comes first; after one with ``stop`` that holds, no further rule is asked.
+
+    A coercion rule has ``actions``; a compression rule has ``compression``, and of those the first that holds counts.
+    """
 
     name: str
     condition: Condition
@@ -39,6 +44,7 @@ class Rule:
     stop: bool = False
     changed_at: datetime | None = None
     changed_by: str = ""
+    compression: Compression | None = None
 
     @property
     def text(self) -> str:
@@ -112,7 +118,7 @@ class RuleBook:
         if not -1000 <= priority <= 1000:
             raise NotReadable("priority is a number from -1000 to 1000")
         text = show(parse(condition))
-        actions_of(actions)
+        compression_of(actions) if kind == COMPRESSION else actions_of(actions)
         at = self._clock.now()
         async with self._database.transaction() as tx:
             values = {"priority": priority, "enabled": enabled, "condition": text, "actions": actions, "stop": stop}
@@ -189,10 +195,12 @@ def _titled(title: str) -> None:
 
 
 def _rule(row: Any) -> Rule:
+    compresses = row["kind"] == COMPRESSION
     return Rule(
         name=row["name"],
         condition=parse(row["condition"]),
-        actions=actions_of(row["actions"]),
+        actions=() if compresses else actions_of(row["actions"]),
+        compression=compression_of(row["actions"]) if compresses else None,
         rows=tuple(row["actions"]),
         priority=row["priority"],
         enabled=row["enabled"],
@@ -211,6 +219,7 @@ def _policy(row: Any) -> PolicyRow:
 __all__ = [
     "ANY",
     "COERCION",
+    "COMPRESSION",
     "BadCondition",
     "Policies",
     "PolicyRow",

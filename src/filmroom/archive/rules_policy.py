@@ -43,7 +43,8 @@ class StorePolicy:
 KEYS: Final[Mapping[str, str]] = {
     "replacing": "Same SOP Instance UID, same series: " + ", ".join(each.value for each in Replacing) + ".",
     "not_replaced": "Other content that does not replace: quarantine (0111) or ignore (0000).",
-    "elsewhere": "Same SOP Instance UID in another series or study: quarantine (0111), ignore (0000), reject (A77B).",
+    "elsewhere": "Same SOP Instance UID in another series or study: quarantine (0111), ignore (0000), reject (A77B), "
+    "replace (the other one becomes an older version, kept for kept_days) or beside (both are kept).",
     "kept_days": "Days for which a replaced version is kept.",
     "missing_id": "Object without Patient ID: accept, reject or create.",
     "other_patient": "Patient ID is not that of the study: accept, reject (A778) or merge (merged patients only).",
@@ -69,8 +70,6 @@ def from_row(row: Mapping[str, Any]) -> StorePolicy:
     if wrong := [each for each in compare if not comparable(each)]:
         raise BadPolicy(f"compare: {wrong[0]} is no attribute of the patient")
     elsewhere = _choice(row, "elsewhere", Elsewhere.QUARANTINE)
-    if elsewhere in (Elsewhere.REPLACE, Elsewhere.BESIDE):
-        raise BadPolicy(f"elsewhere: {elsewhere.value} is not possible; quarantine, ignore or reject are")
     charset, repair = _text(row, "charset"), _choice(row, "charset_repair", CharsetRepair.NEVER)
     if charset and charset != "GBK" and not _known(charset):
         raise BadPolicy(f"charset: {charset} is no defined term")

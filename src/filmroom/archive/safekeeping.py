@@ -15,6 +15,7 @@ from filmroom.security.breakglass import Glass
 from filmroom.security.passwords import Passwords
 from filmroom.security.principals import SYSTEM
 from filmroom.security.roles_book import RoleBook
+from filmroom.security.second import SecondPerson
 from filmroom.security.shares import Shares
 from filmroom.settings import Settings
 
@@ -26,6 +27,7 @@ class Safekeeping:
     clock: Clock
     keep: timedelta | None
     book: RoleBook
+    second: SecondPerson
     trail: AuditTrail
     reading: AuditReading
     sight: Sight
@@ -39,11 +41,20 @@ class Safekeeping:
         rules = settings.security
         trail = AuditTrail(database, clock, settings.data / "audit", follows=follows)
         sight = Sight(time.monotonic)
-        book = RoleBook(database, clock, separate_duties=rules.separate_duties, record=trail, changed=sight.forget)
+        second = SecondPerson(database, clock, trail, rules.second_person)
+        book = RoleBook(
+            database,
+            clock,
+            separate_duties=rules.separate_duties,
+            second=second,
+            record=trail,
+            changed=sight.forget,
+        )
         return cls(
             clock=clock,
             keep=timedelta(days=rules.audit_days) if rules.audit_days else None,
             book=book,
+            second=second,
             trail=trail,
             reading=AuditReading(database, clock, trail),
             sight=sight,

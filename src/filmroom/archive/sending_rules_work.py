@@ -21,6 +21,7 @@ from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError, Unavailable
 from filmroom.base.facts import Fact, InstancesStored, StudyComplete
 from filmroom.db import feed
+from filmroom.db.background import Background
 from filmroom.db.feed import FeedWatch
 from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
@@ -38,7 +39,7 @@ WAIT_S: Final = 5.0
 LOCK: Final = 0x46575244
 
 
-class Forwarding:
+class Forwarding(Background):
     """Follows the feed and orders deliveries."""
 
     def __init__(
@@ -58,15 +59,6 @@ class Forwarding:
         self._devices = devices
         self._sending = sending
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def catch_up(self) -> int:
         """Deal with all that has happened; the number of the last fact."""
@@ -78,7 +70,7 @@ class Forwarding:
         """The number of the last fact when there is nothing more to do, else None."""
         async with self._database.connection() as connection:
             rules = [rule for rule in await read_rules(connection) if rule.enabled]
-            seen = await feed.cursor(connection, READER)
+            seen = await feed.cursor(connection, READER) if rules else 0
         if not rules:
             return await feed.head(self._database)
         facts = await feed.read(self._database, seen, AT_ONCE)

@@ -13,14 +13,15 @@ import zstandard
 
 from filmroom.archive.corrections_out import edits_of
 from filmroom.archive.pixelpool import PixelPool
-from filmroom.archive.seriesdoc_work import PIXEL_HEADER_BYTES, ROOT, Source, make_document
+from filmroom.archive.seriesdoc_growing import MAX_PART_OBJECTS, Growing
+from filmroom.archive.seriesdoc_work import PIXEL_HEADER_BYTES, ROOT, Made, Source, make_document
 from filmroom.archive.sight import Looks, Sight, unwatched
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError, NotFound, Unavailable
 from filmroom.base.facts import InstancesStored
 from filmroom.db import feed
 from filmroom.db.feed import FeedWatch
-from filmroom.db.pool import Database
+from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
 from filmroom.security.policy import Action, demand
 from filmroom.security.principals import SYSTEM, Principal
@@ -35,6 +36,7 @@ CACHE_BYTES = 24 * 2**20
 QUIET_S = 1.5
 # From this many objects on a worker process makes the document, so that nobody else waits for the interpreter.
 BY_WORKER_FROM = 100
+MAX_UNPACKED_OBJECTS = 1000
 MAKE_TIMEOUT_S = 300.0
 # A larger document cannot be a value of the database's; series of some hundred thousand objects do not exist.
 MAX_DOCUMENT_BYTES = 512 * 2**20
@@ -121,7 +123,9 @@ class SeriesDocuments:
         self._sql = load("filmroom.archive", "seriesdoc.sql")
         self._kept: OrderedDict[tuple[int, int], SeriesDocument] = OrderedDict()
         self._kept_bytes = 0
+        self._growing = Growing()
         self._making: dict[tuple[int, int], asyncio.Task[SeriesDocument]] = {}
+        self._saving: set[asyncio.Task[None]] = set()
         self._builder: asyncio.Task[None] | None = None
 
     async def series_metadata(self, who: Principal, study: str, series: str) -> SeriesDocument:
@@ -157,7 +161,7 @@ class SeriesDocuments:
         tasks = [*self._making.values(), *([self._builder] if self._builder is not None else [])]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._saving, return_exceptions=True)
 
     async def _document(self, study: str, series: str, row: Any) -> SeriesDocument:
         key = (row["pk"], row["version"])
@@ -179,36 +183,59 @@ class SeriesDocuments:
     async def _make(self, study: str, series: str, series_pk: int, version: int) -> SeriesDocument:
         async with self._db.connection() as connection:
             rows = await self._sql.headers.all(connection, series_pk=series_pk)
-            corrected = [row["pk"] for row in rows if row["corrected"]]
-            edits = await edits_of(connection, corrected) if corrected else {}
-        sources = [self._source(row)._replace(edit=edits.get(row["pk"])) for row in rows]
-        made = await self._by_worker_or_thread(study, series, sources)
+            sources = await self._sources(connection, rows)
+        made = await self._by_worker_or_thread(study, series, sources, self._growing.parts((study, series)))
         complete, body = made[:1] == b"\1", made[1:]
         document = self._keep(SeriesDocument(study, series, series_pk, version, body), complete)
         if not complete:
             log.warning("series document is not complete", series_pk=series_pk)
-        elif len(body) <= MAX_DOCUMENT_BYTES:
-            with contextlib.suppress(Unavailable):
-                async with self._db.connection() as connection:
-                    await self._sql.keep_document.run(
-                        connection, series_pk=series_pk, version=version, body=body, made_at=self._clock.now()
-                    )
+            return document
+        self._growing.whole((study, series), Made(sources, body), max((row["pk"] for row in rows), default=0))
+        if len(body) <= MAX_DOCUMENT_BYTES:  # nobody needs to wait for that
+            saving = asyncio.create_task(self._save(document))
+            self._saving.add(saving)
+            saving.add_done_callback(self._saving.discard)
         return document
 
-    async def _by_worker_or_thread(self, study: str, series: str, sources: Sequence[Source]) -> bytes:
+    async def _save(self, document: SeriesDocument) -> None:
+        with contextlib.suppress(Unavailable):
+            async with self._db.connection() as connection:
+                await self._sql.keep_document.run(
+                    connection,
+                    series_pk=document.series_pk,
+                    version=document.version,
+                    body=document.compressed,
+                    made_at=self._clock.now(),
+                )
+
+    async def _by_worker_or_thread(
+        self, study: str, series: str, sources: Sequence[Source], made: Sequence[Made] = ()
+    ) -> bytes:
         # A worker that must be started first, or that is busy, would cost more than it saves.
         if len(sources) >= BY_WORKER_FROM and self._pixels.pids():
             with contextlib.suppress(Unavailable):
-                made: bytes = await self._pixels.run(make_document, study, series, sources, timeout_s=MAKE_TIMEOUT_S)
-                return made
-        return await asyncio.to_thread(make_document, study, series, sources)
+                call = (make_document, study, series, sources, made)
+                document: bytes = await self._pixels.run(*call, timeout_s=MAKE_TIMEOUT_S)
+                return document
+        # What was made before is unpacked as a whole: a large series would be too much here.
+        known = made if len(sources) <= MAX_UNPACKED_OBJECTS else ()
+        return await asyncio.to_thread(make_document, study, series, sources, known)
 
-    def _source(self, row: Any) -> Source:
-        where = BlobRange(row["store"], row["key"], row["start"], row["size_bytes"])
-        path, start = self._blobs.path(where)
+    async def _sources(self, connection: Connection, rows: Sequence[Any]) -> tuple[Source, ...]:
+        corrected = [row["pk"] for row in rows if row["corrected"]]
+        edits = await edits_of(connection, corrected) if corrected else {}
+        files: dict[tuple[str, str], str] = {}
+        return tuple(self._source(row, files)._replace(edit=edits.get(row["pk"])) for row in rows)
+
+    def _source(self, row: Any, files: dict[tuple[str, str], str]) -> Source:
+        """``files`` are the paths that are known by now."""
+        store, key, size_bytes = row["store"], row["key"], row["size_bytes"]
+        path = files.get((store, key))
+        if path is None:
+            path = files[store, key] = str(self._blobs.path(BlobRange(store, key, 0, 0))[0])
         skip = row["dataset_offset"]
-        length = min(row["header_bytes"] + PIXEL_HEADER_BYTES, where.size_bytes - skip)
-        return Source(row["sop_uid"], str(path), start + skip, max(0, length), row["transfer_syntax"])
+        length = min(row["header_bytes"] + PIXEL_HEADER_BYTES, size_bytes - skip)
+        return Source(row["sop_uid"], path, row["start"] + skip, max(0, length), row["transfer_syntax"])
 
     def _keep(self, document: SeriesDocument, complete: bool = True) -> SeriesDocument:
         key = (document.series_pk, document.version)
@@ -230,8 +257,11 @@ class SeriesDocuments:
                 await self._watch.wait(seq, QUIET_S / 2 if last_news else 3600.0)
                 for recorded in await feed.read(self._db, seq):
                     seq = recorded.seq
-                    if isinstance(recorded.fact, InstancesStored):
-                        last_news[recorded.fact.study_uid, recorded.fact.series_uid] = loop.time()
+                    if isinstance(fact := recorded.fact, InstancesStored):
+                        last_news[fact.study_uid, fact.series_uid] = loop.time()
+                        self._growing.news((fact.study_uid, fact.series_uid), len(fact.sop_uids))
+                for (study, series), last_pk in self._growing.due():
+                    await self._grow(study, series, last_pk)
                 quiet = [each for each, at in last_news.items() if loop.time() - at >= QUIET_S]
                 for study, series in quiet:
                     del last_news[study, series]
@@ -241,3 +271,17 @@ class SeriesDocuments:
             except FilmroomError as error:
                 log.warning("series document was not made", error=type(error).__name__)
                 await asyncio.sleep(QUIET_S)
+
+    async def _grow(self, study: str, series: str, last_pk: int) -> None:
+        """Make the part of a document that is of objects behind ``last_pk``."""
+        if not self._pixels.pids():  # they have better things to do
+            return
+        async with self._db.connection() as connection:
+            rows = await self._sql.headers_behind.all(
+                connection, study=study, series=series, last_pk=last_pk, limit=MAX_PART_OBJECTS
+            )
+            sources = await self._sources(connection, rows)
+        if len(sources) >= BY_WORKER_FROM // 2:
+            made = await self._by_worker_or_thread(study, series, sources)
+            if made[:1] == b"\1":
+                self._growing.add((study, series), Made(sources, made[1:]), rows[-1]["pk"])

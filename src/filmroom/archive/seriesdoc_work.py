@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import zstandard
@@ -21,6 +21,9 @@ PIXEL_HEADER_BYTES = 12
 # Where bulk data are asked for. An address without host is right for whoever fetched the document over HTTP.
 ROOT = "/dicom-web"
 
+# Between two objects. JSON has no line ends inside.
+SEPARATOR = b",\n"
+
 _AVAILABLE_TRANSFER_SYNTAX = 0x00083002
 
 
@@ -35,28 +38,62 @@ class Source(NamedTuple):
     edit: Edit | None = None  # how it goes out; None: as it came
 
 
-def make_document(study: str, series: str, sources: Sequence[Source]) -> bytes:
+class Made(NamedTuple):
+    """A document that was made of these objects, one line each."""
+
+    sources: tuple[Source, ...]
+    compressed: bytes
+
+
+def make_document(study: str, series: str, sources: Sequence[Source], made: Sequence[Made] = ()) -> bytes:
     """The document, compressed: a JSON array with one object a line.
 
-    It begins with one byte that says whether every header could be read (1) or some had to be left out (0).
+    Lines of documents that were ``made`` before, of objects that have not changed since, are taken as they are. It
+    begins with one byte that says whether every header could be read (1) or some had to be left out (0).
     """
+    known = _lines(made)
     packer = zstandard.ZstdCompressor(level=LEVEL).compressobj()
     makers: dict[str, SeriesJsonMaker] = {}
     parts, complete, separator = [packer.compress(b"[")], b"\1", b""
     with contextlib.ExitStack() as files:
-        for source, data in _headers(sources, files):
-            plain, data = _changed(source, data)
-            maker = makers.get(plain + source.transfer_syntax)
-            if maker is None:
-                maker = makers[plain + source.transfer_syntax] = _maker(plain, source.transfer_syntax)
-            text = _object(maker, study, series, source, data) if data is not None else None
+        opened: dict[str, int] = {}
+        for source in sources:
+            text = _known(known, source) or _made(makers, study, series, source, _header(source, opened, files))
             if text is None:
                 complete = b"\0"
                 continue
             parts.append(packer.compress(separator + text))
-            separator = b",\n"
+            separator = SEPARATOR
     parts += [packer.compress(b"]"), packer.flush()]
     return complete + b"".join(parts)
+
+
+def _lines(made: Sequence[Made]) -> dict[tuple[str, int], tuple[Source, bytes]]:
+    """The lines of documents made before, by the place of their object's bytes."""
+    found: dict[tuple[str, int], tuple[Source, bytes]] = {}
+    for sources, compressed in made:
+        text = zstandard.ZstdDecompressor().decompressobj().decompress(compressed)
+        lines = text[1:-1].split(SEPARATOR)
+        if len(lines) == len(sources):
+            found |= {(each.path, each.start): (each, line) for each, line in zip(sources, lines, strict=True)}
+    return found
+
+
+def _known(lines: dict[tuple[str, int], tuple[Source, bytes]], source: Source) -> bytes | None:
+    of, line = lines.get((source.path, source.start), (None, b""))
+    return line if of == source else None
+
+
+def _made(
+    makers: dict[str, SeriesJsonMaker], study: str, series: str, source: Source, data: bytes | None
+) -> bytes | None:
+    plain, data = _changed(source, data)
+    if data is None:
+        return None
+    maker = makers.get(plain + source.transfer_syntax)
+    if maker is None:
+        maker = makers[plain + source.transfer_syntax] = _maker(plain, source.transfer_syntax)
+    return _object(maker, study, series, source, data)
 
 
 def _changed(source: Source, data: bytes | None) -> tuple[str, bytes | None]:
@@ -89,17 +126,15 @@ def _object(maker: SeriesJsonMaker, study: str, series: str, source: Source, dat
         return None  # a header that was accepted once and cannot be read now
 
 
-def _headers(sources: Sequence[Source], files: contextlib.ExitStack) -> Iterator[tuple[Source, bytes | None]]:
-    opened: dict[str, int] = {}
-    for source in sources:
-        descriptor = opened.get(source.path)
-        if descriptor is None:
-            try:
-                descriptor = os.open(source.path, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError:
-                yield source, None
-                continue
-            files.callback(os.close, descriptor)
-            opened[source.path] = descriptor
-        data = os.pread(descriptor, source.length, source.start)
-        yield source, data if len(data) == source.length else None
+def _header(source: Source, opened: dict[str, int], files: contextlib.ExitStack) -> bytes | None:
+    """The bytes of a header; None when they are not there. ``opened`` are descriptors that ``files`` will close."""
+    descriptor = opened.get(source.path)
+    if descriptor is None:
+        try:
+            descriptor = os.open(source.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        files.callback(os.close, descriptor)
+        opened[source.path] = descriptor
+    data = os.pread(descriptor, source.length, source.start)
+    return data if len(data) == source.length else None

@@ -21,6 +21,18 @@ class InstancesStored(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstancesCompressed(Fact):
+    """Objects of one series are kept in another transfer syntax now, without loss: the pixels are the same."""
+
+    study_uid: StudyUid
+    series_uid: SeriesUid
+    sop_uids: tuple[SopUid, ...]
+    rule: str
+    transfer_syntax: str
+    saved_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectQuarantined(Fact):
     """An object could not be filed; its bytes wait in quarantine."""
 

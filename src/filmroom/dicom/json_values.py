@@ -50,13 +50,15 @@ def strings(value: bytes, vr: str, charset: CharacterSet) -> list[str]:
         text = charset.decode(value, vr)
     else:
         text = value.decode("ascii") if value.isascii() else ASCII_ONLY.decode(value)
+    if "\0" in text:  # in no repertoire (PS3.5 6.1): a C string's end, and no database takes it
+        text = text.replace("\0", "")
     if vr in _ONE_TEXT:
-        text = text.rstrip(" \0")
+        text = text.rstrip(" ")
         return [text] if text else []
     if "\\" not in text:
-        text = text.strip(" \0")
+        text = text.strip(" ")
         return [text] if text else []
-    values = [one.strip(" \0") for one in text.split("\\")]
+    values = [one.strip(" ") for one in text.split("\\")]
     return values if any(values) else []
 
 
@@ -88,10 +90,10 @@ def _write_names(value: bytes, vr: str, charset: CharacterSet, big_endian: bool)
 
 
 def _write_decimals(value: bytes, vr: str, charset: CharacterSet, big_endian: bool) -> bytes:
-    plain = value.strip(b" \0")
+    plain = value.replace(b"\0", b"").strip(b" ")
     if _NUMBERS.fullmatch(plain):
         return plain.replace(b"\\", b",")
-    parts = [part.strip(b" \0") for part in plain.split(b"\\")]
+    parts = [part.strip(b" ") for part in plain.split(b"\\")]
     return b",".join(map(_decimal, parts)) if any(parts) else b""
 
 

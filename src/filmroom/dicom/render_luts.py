@@ -74,8 +74,8 @@ class Lut:
 
 
 def lut(item: Attributes, *, signed: bool) -> Lut | None:
-    """The table of a Modality LUT or VOI LUT item; None where the item has none. Raises NotReadable."""
-    if _DESCRIPTOR not in item.found or _DATA not in item.found:
+    """The table of a Modality LUT or VOI LUT item; None where there is none or it is empty. Raises NotReadable."""
+    if _DESCRIPTOR not in item.found or not item.raw(_DATA):
         return None
     entries, first, bits = _descriptor(item, _DESCRIPTOR, signed)
     return Lut(_entries(item, _DATA, entries, bits), first, bits)

@@ -17,7 +17,9 @@ _INT4 = 2**31 - 1
 _NAME_COLUMNS: Final = ("p.name_alphabetic", "p.name_ideographic", "p.name_phonetic")
 # Their indexes leave out rows without a value. A plan that is kept for any value, and a pattern, use such an index only
 # when the condition says itself that there is one.
-_PARTLY_INDEXED: Final = frozenset({"s.accession", "s.study_id", "s.referring", "e.station_name"})
+_PARTLY_INDEXED: Final = frozenset(
+    {"s.accession", "s.study_id", "s.referring", "e.station_name", "e.body_part", "e.institution"}
+)
 
 Prepare = Callable[[str], str]
 

@@ -133,12 +133,18 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An object that the index has; ``where`` is its copy in this store."""
+    """An object that the index has; ``where`` is its copy in this store. ``forms`` are the digests that it has, or had
+    when it was received."""
 
     pk: int
     digest: bytes
     state: str
     where: Place | None
+    forms: frozenset[bytes] = frozenset()
+
+    def is_same(self, digest: bytes) -> bool:
+        """Whether a data set is this object, in whatever form."""
+        return digest == self.digest or digest in self.forms
 
 
 async def file_objects(
@@ -203,6 +209,39 @@ async def file_known(
         raise _meaning(error) from error
 
 
+async def warm(connection: Connection, at: datetime, store: str) -> None:
+    """File nothing, twice: what the database reads and plans for the first batch of a connection it has then."""
+    nothing: dict[str, Sequence[Any]] = dict.fromkeys(NewInstance._fields, ())
+    try:
+        await _sql.file_objects.all(
+            connection,
+            at=at,
+            store=store,
+            study_uid=(),
+            series_uid=(),
+            study_pk=(),
+            series_pk=(),
+            fresh=None,
+            **nothing,
+        )
+        await _sql.file_known.all(
+            connection,
+            at=at,
+            store=store,
+            study_pk=(),
+            series_pk=(),
+            class_of=(),
+            count=(),
+            total_bytes=(),
+            fact=(),
+            **nothing,
+        )
+    except LOST:
+        raise
+    except asyncpg.PostgresError as error:
+        raise _meaning(error) from error
+
+
 def _meaning(error: Exception) -> FilmroomError:
     state: str = getattr(error, "sqlstate", None) or ""
     if state == _STALE:
@@ -220,7 +259,7 @@ def _meaning(error: Exception) -> FilmroomError:
 async def known_objects(connection: Connection, store: str, sop_uids: Sequence[str]) -> dict[str, Known]:
     """Those of ``sop_uids`` that the index has."""
     rows = await _sql.stored_objects.all(connection, store=store, sop_uids=sop_uids)
-    return {row["sop_uid"]: Known(row["pk"], row["digest"], row["state"], _where(row)) for row in rows}
+    return {row["sop_uid"]: Known(row["pk"], row["digest"], row["state"], _where(row), _forms(row)) for row in rows}
 
 
 async def replace_bytes(connection: Connection, pk: int, where: Place, blob_digest: bytes, dataset_offset: int) -> None:
@@ -242,6 +281,10 @@ async def replace_bytes(connection: Connection, pk: int, where: Place, blob_dige
 async def has_objects(connection: Connection, store: str) -> bool:
     """Whether any object is said to be in ``store``."""
     return bool(await _sql.any_location.value(connection, store=store))
+
+
+def _forms(row: Any) -> frozenset[bytes]:
+    return frozenset({row["received_digest"], row["made_digest"]} - {None}) if row["received_digest"] else frozenset()
 
 
 def _where(row: Any) -> Place | None:

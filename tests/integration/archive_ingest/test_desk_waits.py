@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from bench.corpus import Object, Study, fresh_run, objects
+from structlog.testing import capture_logs
 from tests.fixtures.taking_in import Rig, taking_in
 
 from filmroom.archive.model import Stored
@@ -85,10 +86,12 @@ async def test_bytes_that_could_not_be_written_do_not_pass_for_whole(
                 raise RuntimeError("no memory, say")
             write(self, parts)
 
-        with monkeypatch.context() as patched:
+        # The log is not written out: megabytes of a traceback's values take longer than the wait.
+        with monkeypatch.context() as patched, capture_logs() as told:
             patched.setattr(SpoolFile, "write", faulty)
             async with asyncio.timeout(20):
                 assert (await rig.store(large)).result is Stored.UNAVAILABLE
+        assert [each["event"] for each in told] == ["an object could not be written"]
         assert rig.ingest.held_bytes == 0
         assert (await rig.store(large)).result is Stored.NEW
         assert (await rig.stored(large.sop_uid))[1] == large.dataset

@@ -31,8 +31,9 @@ async def another(
     )
     try:
         assert process.stdout is not None
-        while (line := await asyncio.wait_for(process.stdout.readline(), DEADLINE_S)) != b"ready\n":
-            assert line  # it may log before
+        async with asyncio.timeout(DEADLINE_S):
+            while (line := await process.stdout.readline()) != b"ready\n":
+                assert line  # it may log before
         yield process
     finally:
         if process.returncode is None:
@@ -53,7 +54,8 @@ async def test_two_processes_race_for_one_new_study(database: Database, database
         another(database_url, schema, tmp_path, run, 1, 150) as one,
         another(database_url, schema, tmp_path, run, 91, 150) as two,
     ):
-        printed = await asyncio.wait_for(asyncio.gather(one.communicate(b"\n"), two.communicate(b"\n")), DEADLINE_S)
+        async with asyncio.timeout(DEADLINE_S):
+            printed = await asyncio.gather(one.communicate(b"\n"), two.communicate(b"\n"))
     lines = [line.split() for out, _ in printed for line in out.decode().splitlines()]
     results = [line[1] for line in lines if len(line) == 2]
     assert results.count("new") == 240
@@ -81,11 +83,13 @@ async def test_killed_in_the_middle_nothing_acknowledged_is_lost(
             process.stdin.write(b"\n")
             enough = {"tiny": 40, "ct": 15, "cine-small": 4}[kind]
             while enough:
-                line = await asyncio.wait_for(process.stdout.readline(), DEADLINE_S)
+                async with asyncio.timeout(DEADLINE_S):
+                    line = await process.stdout.readline()
                 acknowledged += [line.split()[0].decode()] if line.endswith(b"new\n") else []
                 enough -= 1
             process.kill()
-            rest = await asyncio.wait_for(process.stdout.read(), DEADLINE_S)
+            async with asyncio.timeout(DEADLINE_S):
+                rest = await process.stdout.read()
             acknowledged += [each.split()[0].decode() for each in rest.splitlines(True) if each.endswith(b"new\n")]
     async with taking_in(database, tmp_path) as rig:
         stored = {uid for (uid,) in await rig.rows("SELECT sop_uid FROM instance")}
@@ -107,7 +111,8 @@ async def test_a_300_mb_object_needs_little_memory(database: Database, database_
         stdout=asyncio.subprocess.PIPE,
         env={"PYTHONPATH": ":".join(sys.path)},
     )
-    out, _ = await asyncio.wait_for(process.communicate(), DEADLINE_S)
+    async with asyncio.timeout(DEADLINE_S):
+        out, _ = await process.communicate()
     result, peak_mb = out.decode().split()[-2:]
     assert result == "new"
     assert float(peak_mb) < 200

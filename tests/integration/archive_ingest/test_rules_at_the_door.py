@@ -195,3 +195,66 @@ def _with_raw(each: Object, values: Mapping[int, tuple[str, bytes]]) -> Object:
             out += data[position:end]
         position = end
     return replace(each, header=bytes(out), pixels=b"" if position > len(data) else each.pixels)
+
+
+def elsewhere(sent: Object, run: int, study: int = 2) -> Object:
+    """Another object, in another study, under the UID of ``sent``."""
+    other = one(study, run)
+    header = other.header.replace(other.sop_uid.encode(), sent.sop_uid.encode())
+    return replace(other, sop_uid=sent.sop_uid, header=header)
+
+
+@pytest.mark.capability("1.1.7")
+async def test_one_that_came_elsewhere_replaces_the_other_which_stays_as_a_version(ruled: Ruled) -> None:
+    await ruled.policy(elsewhere="replace", kept_days=5)
+    run = fresh_run()
+    sent = one(1, run)
+    moved = elsewhere(sent, run)
+    await ruled.rig.store(sent)
+    assert (await ruled.rig.store(moved)).result is Stored.NEW
+    assert await ruled.rig.rows("SELECT study_uid, n_instances, n_series, state FROM study") == [
+        (moved.study_uid, 1, 1, "visible")
+    ]
+    assert (await ruled.rig.stored(sent.sop_uid))[1] == moved.dataset
+    assert await ruled.rig.rows("SELECT study_uid, sop_uid FROM superseded") == [(sent.study_uid, sent.sop_uid)]
+    kinds = [row[0] for row in await ruled.rig.rows("SELECT kind FROM fact ORDER BY seq DESC LIMIT 2")]
+    assert kinds == ["InstancesDeleted", "InstancesStored"]
+    assert await ruled.rig.value("SELECT count(*) FROM journal WHERE action = 'replace'") == 1
+    assert await ruled.rig.faults() == []
+    # The first place is free again: the object may come back to it.
+    assert (await ruled.rig.store(sent)).result is Stored.NEW
+    assert await ruled.rig.rows("SELECT study_uid, n_instances FROM study") == [(sent.study_uid, 1)]
+    assert [each async for each in ruled.rig.consistency.orphans(SYSTEM)] == []
+
+
+@pytest.mark.capability("1.1.7")
+async def test_one_that_replaces_another_leaves_the_rest_of_that_study_alone(ruled: Ruled) -> None:
+    await ruled.policy(elsewhere="replace")
+    run = fresh_run()
+    sent, sibling = objects("tiny", Study(run, 1), 2)
+    await ruled.rig.store_all([sent, sibling])
+    await ruled.rig.store(elsewhere(sent, run))
+    counts = dict(await ruled.rig.rows("SELECT study_uid, n_instances FROM study"))
+    assert counts == {sent.study_uid: 1, one(2, run).study_uid: 1}
+    assert (await ruled.rig.store(sibling)).result is Stored.ALREADY
+
+
+@pytest.mark.capability("1.1.7")
+async def test_beside_keeps_both_under_one_uid_each_in_its_study(ruled: Ruled) -> None:
+    await ruled.policy(elsewhere="beside")
+    run = fresh_run()
+    sent = one(1, run)
+    second, third = elsewhere(sent, run, 2), elsewhere(sent, run, 3)
+    for each in (sent, second, third):
+        assert (await ruled.rig.store(each)).result is Stored.NEW
+    rows = await ruled.rig.rows(
+        "SELECT s.study_uid, i.copy FROM instance i JOIN study s ON s.pk = i.study_pk ORDER BY i.pk"
+    )
+    assert rows == [(sent.study_uid, 1), (second.study_uid, 2), (third.study_uid, 0)]
+    # Each is known where it is, and none is taken twice.
+    for each in (sent, second, third):
+        assert (await ruled.rig.store(each)).result is Stored.ALREADY
+    assert (await ruled.rig.store(changed(second))).result is Stored.CONFLICT
+    assert await ruled.rig.value("SELECT sum(n_instances) FROM study") == 3
+    assert await ruled.rig.faults() == []
+    assert [each async for each in ruled.rig.consistency.orphans(SYSTEM)] == []

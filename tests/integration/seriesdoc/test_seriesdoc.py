@@ -12,7 +12,7 @@ from bench.corpus import Study, fresh_run, objects
 from pydicom.dataset import Dataset
 from tests.fixtures.taking_in import Rig, taking_in
 
-from filmroom.archive import seriesdoc
+from filmroom.archive import seriesdoc, seriesdoc_growing
 from filmroom.archive.pixelpool import PixelPool
 from filmroom.archive.retrieve_frames import parse_path
 from filmroom.archive.seriesdoc import SeriesDocuments
@@ -168,3 +168,30 @@ async def test_a_series_that_has_gone_quiet_gets_its_document_unasked(
     ):
         assert time.monotonic() < deadline, "no document was made"
         await asyncio.sleep(0.05)
+
+
+async def test_a_growing_series_is_made_in_parts_and_the_document_is_the_same(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seriesdoc_growing, "PART_OBJECTS", 60)
+    pool, asked, make = PixelPool(1), [], seriesdoc.make_document
+    await pool.warm()
+    growing, plain = another(rig, pool), another(rig, PixelPool(1))
+    await growing.start()
+    study = Study(fresh_run(), 1)
+    await rig.store_all(list(objects("ct", study, 70)))
+    uids, deadline = (study.uid, study.series_uid), time.monotonic() + PATIENCE_S
+    while not growing._growing.parts(uids):
+        assert time.monotonic() < deadline, "no part was made"
+        await asyncio.sleep(0.05)
+    await rig.store_all(list(objects("ct", study, 5, first=71)))
+    monkeypatch.setattr(seriesdoc, "make_document", lambda *given: asked.append(given) or make(*given))
+    fresh = await plain._make(study.uid, study.series_uid, 1, 1)
+    found = await growing.series_metadata(SYSTEM, study.uid, study.series_uid)
+    assert found.json == fresh.json
+    ready = [source for made in asked[-1][3] for source in made.sources]
+    assert len(ready) >= 70
+    assert set(ready) <= set(asked[-1][2])
+    await growing.stop()
+    await plain.stop()
+    await pool.close()

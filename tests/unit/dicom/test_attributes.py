@@ -119,3 +119,10 @@ def test_documents_keep_their_own_keys() -> None:
 
 def test_text_of_absent_attributes_is_empty() -> None:
     assert text(obj(), 0x00104000) == ""
+
+
+def test_nul_inside_a_text_is_in_no_column() -> None:
+    """PS3.5 6.1: some writers hand out a C string with its end and what follows it; PostgreSQL takes no NUL."""
+    record = index_record(obj(name=b"Do\0e^Ja\0n\0", charset=b"ISO_IR 100", number=b"1\0"))
+    assert record.patient.name_alphabetic == "doe^jan"
+    assert "\0" not in repr(record)

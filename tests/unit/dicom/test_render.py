@@ -109,6 +109,16 @@ def test_voi_table():
     close(shown(data), apply_voi_lut(pixels, phantom.decode(data)) / 4095 * 255)
 
 
+@pytest.mark.parametrize("name", ["ModalityLUTSequence", "VOILUTSequence"])
+def test_a_table_left_empty_is_no_table(name: str):
+    """Some writers put the sequence there with every attribute empty."""
+    item = Dataset()
+    item.LUTDescriptor = None
+    item.add_new(0x00283006, "OW", b"")
+    pixels = phantom.slope(top=900, dtype="<i2")
+    close(shown(phantom.native(pixels, **{name: Sequence([item])})), scaled(pixels, pixels.min(), pixels.max()))
+
+
 @pytest.mark.parametrize("extra", [{"PhotometricInterpretation": "MONOCHROME1"}, {"PresentationLUTShape": "INVERSE"}])
 def test_inversion(extra: dict[str, str]):
     pixels = phantom.slope(top=255, dtype="u1")

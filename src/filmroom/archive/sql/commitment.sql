@@ -19,6 +19,10 @@ SELECT pk, state FROM commitment WHERE side = :side AND peer = :peer AND transac
 -- name: of_web_transaction
 SELECT pk, state FROM commitment WHERE side = 'web' AND peer = :peer AND transaction_uid = :uid;
 
+-- name: instances
+-- What it asks about and is here.
+SELECT i.pk, i.sop_uid FROM commitment_item x JOIN instance i ON i.sop_uid = x.sop_uid WHERE x.commitment_pk = :pk;
+
 -- name: items
 SELECT n, sop_class, sop_uid, reason FROM commitment_item WHERE commitment_pk = :pk ORDER BY n;
 
@@ -56,9 +60,10 @@ UPDATE commitment SET trouble = :trouble WHERE pk = :pk;
 SELECT c.pk, c.side, c.peer, c.transaction_uid, c.state, c.trouble, c.delivery_pk, c.asked_at, c.finished_at,
        count(*) AS total, count(*) FILTER (WHERE i.reason = 0) AS committed,
        count(*) FILTER (WHERE i.reason <> 0) AS failed
-FROM (SELECT * FROM commitment
-      WHERE (:side::text IS NULL OR side = :side) AND (:delivery_pk::bigint IS NULL OR delivery_pk = :delivery_pk)
-      ORDER BY pk DESC LIMIT :limit) c
+FROM (SELECT c.* FROM commitment c
+      WHERE (:side::text IS NULL OR c.side = :side) AND (:delivery_pk::bigint IS NULL OR c.delivery_pk = :delivery_pk)
+        AND /*seen*/ true
+      ORDER BY c.pk DESC LIMIT :limit) c
 LEFT JOIN commitment_item i ON i.commitment_pk = c.pk
 GROUP BY c.pk, c.side, c.peer, c.transaction_uid, c.state, c.trouble, c.delivery_pk, c.asked_at, c.finished_at
 ORDER BY c.pk DESC;

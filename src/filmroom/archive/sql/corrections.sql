@@ -96,15 +96,15 @@ INSERT INTO journal (at, who, why, action, target, before, after)
 VALUES (:at, :who, :why, :action, :target, :before, :after) RETURNING pk;
 
 -- name: entry
-SELECT * FROM journal WHERE pk = :pk;
+SELECT j.* FROM journal AS j WHERE j.pk = :pk AND /*seen*/ true;
 
 -- name: lock_entry
 SELECT * FROM journal WHERE pk = :pk FOR UPDATE;
 
 -- name: entries
-SELECT * FROM journal
-WHERE pk < :before AND (:target::text IS NULL OR target = :target)
-ORDER BY pk DESC LIMIT :limit;
+SELECT j.* FROM journal AS j
+WHERE j.pk < :before AND (:target::text IS NULL OR j.target = :target) AND /*seen*/ true
+ORDER BY j.pk DESC LIMIT :limit;
 
 -- name: mark_undone
 UPDATE journal SET undone_by = :by WHERE pk = :pk;

@@ -53,9 +53,9 @@ SELECT pk, at, who, why, target, after, undone_by FROM journal
 WHERE pk = :pk AND action = 'delete' FOR UPDATE;
 
 -- name: past
-SELECT pk, at, who, why, target, undone_by, after ->> 'study' AS study, after ->> 'final_at' AS final_at,
-       jsonb_array_length(after -> 'pks') AS instances
-FROM journal WHERE action = 'delete' AND pk < :before ORDER BY pk DESC LIMIT :limit;
+SELECT j.pk, j.at, j.who, j.why, j.target, j.undone_by, j.after ->> 'study' AS study,
+       j.after ->> 'final_at' AS final_at, jsonb_array_length(j.after -> 'pks') AS instances
+FROM journal AS j WHERE j.action = 'delete' AND j.pk < :before AND /*seen*/ true ORDER BY j.pk DESC LIMIT :limit;
 
 -- name: undone
 UPDATE journal SET undone_by = :by WHERE pk = :pk;

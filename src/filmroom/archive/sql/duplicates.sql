@@ -2,7 +2,7 @@
 -- What is known of objects that come again, and of the patient of their study.
 SELECT i.sop_uid, i.pk, i.digest, i.source, s.study_uid, e.series_uid
 FROM instance AS i JOIN series AS e ON e.pk = i.series_pk JOIN study AS s ON s.pk = i.study_pk
-WHERE i.sop_uid = ANY(:sop_uids);
+WHERE i.sop_uid = ANY(:sop_uids) ORDER BY i.copy DESC;
 
 -- name: study_patient
 -- Whose a study is: identifiers, those that came by a merge (not primary) among them.
@@ -35,11 +35,29 @@ JOIN location AS l ON l.instance_pk = i.pk
 WHERE i.pk = :pk
 RETURNING pk;
 
+-- name: lock_studies
+SELECT pk FROM study WHERE study_uid = ANY(:study_uids) ORDER BY study_uid FOR NO KEY UPDATE;
+
+-- name: step_aside
+-- The object that came last is one of several under its UID from now on.
+UPDATE instance SET copy = (SELECT max(copy) + 1 FROM instance WHERE sop_uid = :sop_uid)
+WHERE sop_uid = :sop_uid AND copy = 0;
+
+-- name: give_way
+DELETE FROM instance WHERE pk = :pk RETURNING series_pk, study_pk;
+
+-- name: displaced
+INSERT INTO journal (at, who, why, action, target, before, after)
+VALUES (:at, 'system', :why, 'replace', :target, :before, :after);
+
 -- name: forget_copies
 DELETE FROM location WHERE instance_pk = :pk;
 
 -- name: forget_coercion
 DELETE FROM instance_coercion WHERE instance_pk = :pk;
+
+-- name: forget_compression
+DELETE FROM compression WHERE instance_pk = :pk;
 
 -- name: replace_instance
 UPDATE instance

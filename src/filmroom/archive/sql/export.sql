@@ -18,6 +18,7 @@ FROM export LEFT JOIN deidentification_project AS project ON project.pk = export
 WHERE (:pk::bigint IS NULL OR export.pk = :pk) AND (:principal::text IS NULL OR principal = :principal)
   AND (:before::bigint IS NULL OR export.pk < :before)
   AND (:study::text IS NULL OR export.pk IN (SELECT export_pk FROM export_item WHERE study_uid = :study))
+  AND /*seen*/ true
 ORDER BY export.pk DESC LIMIT :limit;
 
 -- name: order_of

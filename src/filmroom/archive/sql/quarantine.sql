@@ -5,15 +5,15 @@ RETURNING pk;
 
 -- name: page
 -- Newest first, from before ``before``.
-SELECT * FROM quarantine
-WHERE state = :state AND pk < :before
-ORDER BY pk DESC LIMIT :limit;
+SELECT q.* FROM quarantine q
+WHERE q.state = :state AND q.pk < :before AND /*seen*/ true
+ORDER BY q.pk DESC LIMIT :limit;
 
 -- name: count
-SELECT count(*) FROM quarantine WHERE state = :state;
+SELECT count(*) FROM quarantine q WHERE q.state = :state AND /*seen*/ true;
 
 -- name: one
-SELECT * FROM quarantine WHERE pk = :pk;
+SELECT q.* FROM quarantine q WHERE q.pk = :pk AND /*seen*/ true;
 
 -- name: settle
 -- Only what still waits can be decided about, and once.

@@ -46,7 +46,7 @@ WITH placed AS (
     INSERT INTO instance_coercion (instance_pk, coercion_pk)
     SELECT i.pk, c.pk
     FROM unnest(:sop_uids::text[], :of::bytea[]) AS o (sop_uid, digest)
-    JOIN instance AS i ON i.sop_uid = o.sop_uid
+    JOIN instance AS i ON i.sop_uid = o.sop_uid AND i.copy = 0
     JOIN coercion AS c ON c.digest = o.digest
     ON CONFLICT (instance_pk) DO UPDATE SET coercion_pk = excluded.coercion_pk
     RETURNING instance_pk, coercion_pk

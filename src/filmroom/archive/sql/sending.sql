@@ -80,10 +80,10 @@ RETURNING part;
 -- name: list
 SELECT d.pk, d.ae_title, d.priority, d.state, d.principal, d.reason, d.commit, d.trouble, d.created_at, d.finished_at,
        d.n_items AS total, i.sent, i.warned, i.failed, i.waiting, i.repeated
-FROM (SELECT * FROM delivery
-      WHERE (:ae_title::text IS NULL OR ae_title = :ae_title) AND (:state::text IS NULL OR state = :state)
-        AND (:pk::bigint IS NULL OR pk = :pk) AND (:before::bigint IS NULL OR pk < :before)
-      ORDER BY pk DESC LIMIT :limit) d
+FROM (SELECT d.* FROM delivery d
+      WHERE (:ae_title::text IS NULL OR d.ae_title = :ae_title) AND (:state::text IS NULL OR d.state = :state)
+        AND (:pk::bigint IS NULL OR d.pk = :pk) AND (:before::bigint IS NULL OR d.pk < :before) AND /*seen*/ true
+      ORDER BY d.pk DESC LIMIT :limit) d
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE state IN ('sent', 'warning')) AS sent,
            count(*) FILTER (WHERE state = 'warning') AS warned,
@@ -101,7 +101,8 @@ ORDER BY n LIMIT :limit;
 -- name: destinations
 SELECT d.ae_title, d.associations, d.bytes_per_s, d.paused, d.failures, d.away_until, d.trouble,
        (SELECT count(*) FROM delivery_item i JOIN delivery o ON o.pk = i.delivery_pk
-        WHERE o.ae_title = d.ae_title AND o.state = 'waiting' AND i.state IN ('waiting', 'sending')) AS waiting
+        WHERE o.ae_title = d.ae_title AND o.state = 'waiting' AND i.state IN ('waiting', 'sending')
+          AND /*seen*/ true) AS waiting
 FROM destination d ORDER BY d.ae_title;
 
 -- name: configure

@@ -36,3 +36,18 @@ CROSS JOIN LATERAL (
 ) AS l
 WHERE i.series_pk = :series_pk AND i.state = 'visible'
 ORDER BY i.instance_number, i.pk;
+
+-- name: headers_behind
+-- The same of those that came after the object with key :last_pk, in the order in which they came.
+SELECT i.pk, i.sop_uid, i.transfer_syntax, i.dataset_offset, i.header_bytes, l.store, l.key, l.start, l.size_bytes,
+       s.corrected
+FROM study AS s
+JOIN series AS e ON e.study_pk = s.pk AND e.series_uid = :series
+JOIN instance AS i ON i.series_pk = e.pk AND i.state = 'visible'
+CROSS JOIN LATERAL (
+    SELECT store, key, start, size_bytes FROM location
+    WHERE instance_pk = i.pk AND state <> 'leaving' ORDER BY state <> 'good', store LIMIT 1
+) AS l
+WHERE s.study_uid = :study AND i.pk > :last_pk
+ORDER BY i.pk
+LIMIT :limit;

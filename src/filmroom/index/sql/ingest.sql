@@ -15,9 +15,10 @@ SELECT file_known(:at, :store, :study_pk, :series_pk, :class_of, :count, :total_
 
 -- name: stored_objects
 -- What is known of these objects, and where they are in this store.
-SELECT i.sop_uid, i.pk, i.digest, i.state, l.store, l.key, l.start, l.size_bytes
+SELECT i.sop_uid, i.pk, i.digest, i.state, l.store, l.key, l.start, l.size_bytes, c.received_digest, c.made_digest
 FROM instance i LEFT JOIN location l ON l.instance_pk = i.pk AND l.store = :store
-WHERE i.sop_uid = ANY (:sop_uids);
+LEFT JOIN compression c ON c.instance_pk = i.pk
+WHERE i.sop_uid = ANY (:sop_uids) ORDER BY i.copy DESC;
 
 -- name: replace_location
 -- An object whose bytes were lost has come again.
