@@ -7,6 +7,7 @@ from typing import Protocol
 
 import structlog
 
+from filmroom.archive.sight_lists import demand_whole
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError, NotFound
 from filmroom.db import jobs
@@ -71,6 +72,7 @@ class Webhooks:
         Raises Forbidden, BadWebhook.
         """
         demand(who, Action.ADMINISTER)
+        demand_whole(who, Action.ADMINISTER, "a webhook tells of every patient")
         check_url(url)
         key = new_secret()
         async with self._database.connection() as connection:
@@ -113,6 +115,7 @@ class Webhooks:
     ) -> Webhook:
         """Replace what a subscription says. Turned on again, it goes on where it was turned off."""
         demand(who, Action.ADMINISTER)
+        demand_whole(who, Action.ADMINISTER, "a webhook tells of every patient")
         check_url(url)
         async with self._database.connection() as connection:
             changed = await _sql.change.value(

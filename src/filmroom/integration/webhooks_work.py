@@ -8,6 +8,7 @@ import structlog
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError
 from filmroom.db import feed, jobs
+from filmroom.db.background import Background
 from filmroom.db.feed import FeedWatch
 from filmroom.db.jobs import Job, Report, Worker
 from filmroom.db.pool import Database
@@ -29,7 +30,7 @@ CONCURRENCY = 4
 LEASE_S = 60.0
 
 
-class WebhookWork:
+class WebhookWork(Background):
     """Looks for events, and delivers them. Any number of processes may."""
 
     def __init__(self, database: Database, watch: FeedWatch, webhooks: Webhooks, clock: Clock, *, name: str) -> None:
@@ -46,16 +47,13 @@ class WebhookWork:
             concurrency=CONCURRENCY,
             lease_s=LEASE_S,
         )
-        self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self._worker.start()
-        self._task = asyncio.create_task(self._run())
+        await super().start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await super().stop()
         await self._worker.stop()
 
     async def spread(self) -> int:

@@ -14,6 +14,9 @@ from filmroom.db.queries import load
 
 _sql = load("filmroom.ops", "figures.sql")
 
+# A certificate takes a hospital some weeks to renew.
+CERTIFICATE_DAYS = 30
+
 # Tables whose rows are told, by the name they are told under.
 COUNTED: Mapping[str, str] = {
     "patients": "patient",
@@ -38,6 +41,19 @@ class Snapshot:
     quarantined: int
     last_seq: int
     certificates: Mapping[str, int]
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What somebody should see to, in words."""
+        soon = sorted((days, name) for name, days in self.certificates.items() if days <= CERTIFICATE_DAYS)
+        told = [
+            f"the {name} certificate " + (f"ends in {days} days" if days >= 0 else "has ended") for days, name in soon
+        ]
+        if dead := sum(each.dead for each in self.queues):
+            told.append(f"{dead} jobs failed for good")
+        if self.quarantined:
+            told.append(f"{self.quarantined} objects wait in quarantine")
+        return told
 
 
 class Figures:

@@ -6,28 +6,20 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from filmroom.base.errors import FilmroomError
+from filmroom.db.background import Background
 
 log = structlog.get_logger()
 
 EVERY_S = 600.0
 
 
-class Upkeep:
+class Upkeep(Background):
     """Does small recurring work, each under its name; what fails is tried again the next time. Any number of processes
     may: everything done here may be done twice."""
 
     def __init__(self, work: Mapping[str, Callable[[], Awaitable[object]]], every_s: float = EVERY_S) -> None:
         self._work = work
         self._every_s = every_s
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def once(self) -> None:
         """All of it, now."""

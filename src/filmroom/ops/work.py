@@ -1,6 +1,7 @@
 """Jobs as whoever looks after them sees them: what waits, what runs, what failed for good and why."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -11,7 +12,7 @@ from filmroom.base.errors import FilmroomError, NotFound
 from filmroom.db import jobs
 from filmroom.db.jobs import Depth, JobView
 from filmroom.db.pool import Database
-from filmroom.security.policy import Action, demand, may
+from filmroom.security.policy import Action, demand, may, view_for
 from filmroom.security.principals import Principal
 
 log = structlog.get_logger()
@@ -46,7 +47,7 @@ class Work:
         """Jobs, newest first, from below number ``before``."""
         if not may(who, Action.ADMINISTER):
             principal = who.id
-        return await jobs.page(
+        found = await jobs.page(
             self._database,
             before=before,
             states=states,
@@ -55,13 +56,14 @@ class Work:
             principal=principal,
             limit=limit,
         )
+        return [_seen(each, who) for each in found]
 
     async def get(self, who: Principal, pk: int) -> JobView:
         """One job. Raises NotFound."""
         found = await jobs.page(self._database, pk=pk, principal=None if may(who, Action.ADMINISTER) else who.id)
         if not found:
             raise NotFound(f"no job has the number {pk}")
-        return found[0]
+        return _seen(found[0], who)
 
     async def cancel(self, who: Principal, pk: int) -> JobView:
         """Call a job off; one that runs is interrupted within a third of its lease. Raises NotFound, WrongState."""
@@ -88,7 +90,7 @@ class Work:
 
     async def depths(self, who: Principal) -> Sequence[Depth]:
         """What is open in each queue."""
-        demand(who, Action.VIEW)
+        demand(who, Action.VIEW if may(who, Action.VIEW) else Action.ADMINISTER)
         return await jobs.depths(self._database)
 
     async def _whole(self, who: Principal, pk: int) -> JobView:
@@ -100,6 +102,13 @@ class Work:
     async def _told(self, who: Principal, pk: int, what: str) -> JobView:
         log.info(what, job=pk, by=who.id)
         return await self.get(who, pk)
+
+
+def _seen(job: JobView, who: Principal) -> JobView:
+    """Whoever sees a part of the archive is not told what other people's jobs are about."""
+    if job.principal == who.id or not view_for(who, Action.ADMINISTER).narrow:
+        return job
+    return replace(job, body={}, progress=None)
 
 
 def explain(last_error: str | None) -> str | None:

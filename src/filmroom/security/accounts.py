@@ -11,6 +11,8 @@ from filmroom.base.clock import Clock
 from filmroom.base.errors import Forbidden, NotFound
 from filmroom.db import queries
 from filmroom.db.pool import Connection, Database
+from filmroom.security.duties import Duties, DutiesClash, actions_of, clash
+from filmroom.security.duties import sql as duties_sql
 from filmroom.security.lockout import Attempts, factor_key, name_key
 from filmroom.security.model import Account, LastAdministrator, NameTaken
 from filmroom.security.passwords import Hasher, PasswordRefused, accept_new, one_time_password
@@ -18,6 +20,7 @@ from filmroom.security.policy import Action, demand
 from filmroom.security.ports import AccountEvent, Auditing, NoAudit
 from filmroom.security.principals import Principal
 from filmroom.security.roles import ROLES
+from filmroom.security.second import SecondPerson
 from filmroom.settings import PeopleSettings
 
 log = structlog.get_logger()
@@ -25,6 +28,8 @@ sql = queries.load("filmroom.security", "security.sql")
 
 FIRST_NAME = "admin"
 ADMINISTRATOR = "administrator"
+# Whoever is the last to have one of these keeps it.
+KEEPING = frozenset({ADMINISTRATOR, "security-officer"})
 _NAME = re.compile(r"[\w][\w.@+-]{0,63}")
 
 
@@ -38,12 +43,19 @@ class Accounts:
         passwords: Hasher,
         settings: PeopleSettings | None = None,
         audit: Auditing | None = None,
+        *,
+        duties: Duties | None = None,
+        second: SecondPerson | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._passwords = passwords
         self._settings = settings or PeopleSettings()
         self._audit = audit or NoAudit()
+        self._duties = duties or Duties(separate=False)
+        self._second = second
+        if second is not None:
+            second.performs["rights", "roles"] = lambda who, body: self.set_roles(who, body["name"], body["roles"])
         self._attempts = Attempts(database, clock)
         self.on_change: list[Callable[[], None]] = []
 
@@ -56,6 +68,7 @@ class Accounts:
         one_time = "" if password else one_time_password()
         async with self._database.transaction() as tx:
             await sql.lock_accounts.run(tx)
+            await duties_sql.keeps.run(tx, separate=self._duties.separate)
             if await sql.any_account.value(tx):
                 return None
             stored = await self._passwords.make(password or one_time)
@@ -75,6 +88,8 @@ class Accounts:
         if not _NAME.fullmatch(name):
             raise ValueError("a name has 1 to 64 letters, digits or . @ + - _ and begins with a letter or digit")
         _demand_known(roles)
+        if text := self.apart(roles):
+            raise DutiesClash(text)
         if password:
             accept_new(password, name, display_name, min_length=self._settings.password_min_length)
         one_time = None if password else one_time_password()
@@ -103,7 +118,9 @@ class Accounts:
         demand(who, Action.SECURITY)
         account = await self._local(name)
         one_time = one_time_password()
-        await self._set_password(account.pk, one_time, must_change=True, until=self._one_time_until())
+        # Nobody could give the last one another: his does not run out.
+        until = None if account.last_administrator else self._one_time_until()
+        await self._set_password(account.pk, one_time, must_change=True, until=until)
         await self._attempts.succeeded(name_key(account.name))
         await self._tell(who, account.name, "password reset", kind="password-changed")
         return one_time
@@ -144,10 +161,14 @@ class Accounts:
         ValueError."""
         demand(who, Action.SECURITY)
         _demand_known(roles)
+        self._duties.demand_other(who, (await self._get(name)).principal().id)
+        if self._second is not None:
+            await self._second(who, "rights", "roles", {"name": name, "roles": sorted(roles)})
         async with self._database.transaction() as tx:
             account = await self._locked(tx, name)
-            if account.last_administrator and ADMINISTRATOR not in roles:
+            if account.last_administrator and (account.roles & KEEPING) - set(roles):
                 raise LastAdministrator
+            await self._duties.demand_apart(tx, account.principal().id, roles=roles)
             await sql.set_roles.run(tx, pk=account.pk, roles=sorted(roles))
         before = ",".join(sorted(account.roles))
         await self._tell(who, account.name, "roles", before=before, after=",".join(sorted(roles)))
@@ -222,6 +243,12 @@ class Accounts:
             locked_until=locked_until,
             password_hash=row["password_hash"],
         )
+
+    def apart(self, roles: Collection[str]) -> str:
+        """Why these roles are not one person's, where duties are separated; '' when they may be."""
+        separate = self._duties.separate
+        actions = {action for role in roles for action in actions_of(role, separate=separate)}
+        return clash(actions) if separate else ""
 
     async def _get(self, name: str) -> Account:
         account = await self.named(name)

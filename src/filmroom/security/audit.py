@@ -43,7 +43,8 @@ class AuditKind(Enum):
 
 
 class Meaning(NamedTuple):
-    """How a kind is told in DICOM (event and type code of CID 400, 401) and what was done (A.5.2.1: C R U D E)."""
+    """How a kind is told in DICOM: the event (CID 400), its type (CID 401 to 403) and what was done (C R U D E), as the
+    message of that event has it in PS3.15 A.5.3."""
 
     event: tuple[str, str]
     type: tuple[str, str] | None
@@ -52,8 +53,10 @@ class Meaning(NamedTuple):
 
 _LOGIN: Final = ("110114", "User Authentication")
 _SECURITY: Final = ("110113", "Security Alert")
-_RECORD: Final = ("110110", "Patient Record")
 _ACTIVITY: Final = ("110100", "Application Activity")
+_ACCESSED: Final = ("110103", "DICOM Instances Accessed")
+_RESTRICTED: Final = ("110132", "Use of Restricted Function")
+_SECURITY_SET: Final = ("110129", "Security Configuration")
 
 KINDS: Final[Mapping[AuditKind, Meaning]] = MappingProxyType(
     {
@@ -62,22 +65,35 @@ KINDS: Final[Mapping[AuditKind, Meaning]] = MappingProxyType(
         AuditKind.LOGIN: Meaning(_LOGIN, ("110122", "Login"), "E"),
         AuditKind.LOGIN_REFUSED: Meaning(_LOGIN, ("110122", "Login"), "E"),
         AuditKind.LOGOUT: Meaning(_LOGIN, ("110123", "Logout"), "E"),
-        AuditKind.ACCOUNT_CHANGED: Meaning(_SECURITY, ("110137", "User Security Attributes Changed"), "U"),
+        AuditKind.ACCOUNT_CHANGED: Meaning(_SECURITY, ("110137", "User security Attributes Changed"), "E"),
         AuditKind.QUERY: Meaning(("110112", "Query"), None, "E"),
-        AuditKind.ACCESSED: Meaning(("110103", "DICOM Instances Accessed"), None, "R"),
+        AuditKind.ACCESSED: Meaning(_ACCESSED, None, "R"),
         AuditKind.TRANSFERRED: Meaning(("110104", "DICOM Instances Transferred"), None, "R"),
         AuditKind.STORED: Meaning(("110104", "DICOM Instances Transferred"), None, "C"),
         AuditKind.EXPORTED: Meaning(("110106", "Export"), None, "R"),
         AuditKind.DELETED: Meaning(("110105", "DICOM Study Deleted"), None, "D"),
-        AuditKind.CHANGED: Meaning(_RECORD, None, "U"),
-        AuditKind.REFUSED: Meaning(_SECURITY, ("110130", "Use of Restricted Function"), "E"),
-        AuditKind.RIGHTS_CHANGED: Meaning(_SECURITY, ("110136", "Security Roles Changed"), "U"),
-        AuditKind.CONFIGURED: Meaning(_SECURITY, ("110131", "Software Configuration"), "U"),
+        AuditKind.CHANGED: Meaning(_ACCESSED, None, "U"),
+        AuditKind.REFUSED: Meaning(_SECURITY, _RESTRICTED, "E"),
+        AuditKind.RIGHTS_CHANGED: Meaning(_SECURITY, ("110136", "Security Roles Changed"), "E"),
+        AuditKind.CONFIGURED: Meaning(_SECURITY, ("110131", "Software Configuration"), "E"),
         AuditKind.GLASS_BROKEN: Meaning(_SECURITY, ("110127", "Emergency Override Started"), "E"),
-        AuditKind.SHARED: Meaning(("110106", "Export"), None, "C"),
+        AuditKind.SHARED: Meaning(("110106", "Export"), None, "R"),
         AuditKind.AUDIT_READ: Meaning(("110101", "Audit Log Used"), None, "R"),
-        AuditKind.AUDIT_PRUNED: Meaning(("110101", "Audit Log Used"), None, "D"),
-        AuditKind.ALERT: Meaning(_SECURITY, ("110135", "Object Security Attributes Changed"), "E"),
+        AuditKind.AUDIT_PRUNED: Meaning(_SECURITY, _SECURITY_SET, "E"),
+        AuditKind.ALERT: Meaning(_SECURITY, _RESTRICTED, "E"),
+    }
+)
+
+# By what a record is about (the ``target`` of its detail), where that is told with codes of its own.
+BY_TARGET: Final[Mapping[tuple[AuditKind, str], Meaning]] = MappingProxyType(
+    {
+        (AuditKind.CHANGED, "patient"): Meaning(("110110", "Patient Record"), None, "U"),
+        (AuditKind.CHANGED, "order"): Meaning(("110109", "Order Record"), None, "U"),
+        (AuditKind.CHANGED, "step"): Meaning(("110111", "Procedure Record"), None, "U"),
+        (AuditKind.DELETED, "series"): Meaning(_ACCESSED, None, "D"),
+        (AuditKind.DELETED, "instance"): Meaning(_ACCESSED, None, "D"),
+        (AuditKind.CONFIGURED, "device"): Meaning(_SECURITY, ("110128", "Network Configuration"), "E"),
+        (AuditKind.REFUSED, "association"): Meaning(_SECURITY, ("110126", "Node Authentication"), "E"),
     }
 )
 
@@ -125,6 +141,16 @@ class Origin(NamedTuple):
 
 # Set by the doors for the time of a request; what is recorded meanwhile says so.
 ORIGIN: Final[ContextVar[Origin | None]] = ContextVar("origin", default=None)
+
+
+# What has been recorded meanwhile, where somebody wants to know: a door that makes up for what nobody recorded.
+NOTED: Final[ContextVar[list[AuditKind] | None]] = ContextVar("noted", default=None)
+
+
+def noted(event: AuditEvent) -> None:
+    """Say that a record was taken."""
+    if (told := NOTED.get()) is not None:
+        told.append(event.kind)
 
 
 class Recording(Protocol):

@@ -1,18 +1,20 @@
 """Reading the audit trail: search, who saw a patient, verification, forgetting in time. Reading is recorded too."""
 
+import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from filmroom.base.clock import Clock
+from filmroom.base.errors import Forbidden, NotFound
 from filmroom.db import queries
 from filmroom.db.pool import Database
 from filmroom.security.audit import AuditEvent, AuditKind, AuditPatient, about
 from filmroom.security.audit_chain import START, Fault, Row, Seal, Verifier, event_of, genuine
 from filmroom.security.audit_trail import AuditTrail
 from filmroom.security.policy import Action, demand
-from filmroom.security.principals import Principal
+from filmroom.security.principals import Kind, Principal
 
 sql = queries.load("filmroom.security", "audit.sql")
 
@@ -38,6 +40,7 @@ class Asked:
     study: str = ""
     who: str = ""
     kinds: tuple[AuditKind, ...] = ()
+    failed: bool | None = None
     since: datetime | None = None
     until: datetime | None = None
     before: int | None = None
@@ -79,12 +82,27 @@ class AuditReading:
                 study=asked.study or None,
                 who=asked.who or None,
                 kinds=[kind.value for kind in asked.kinds] or None,
+                failed=asked.failed,
                 since=asked.since,
                 until=asked.until,
                 limit=limit,
             )
         await self._read(who, "search", patient=asked.patient, study=asked.study)
         return [Found(seq=row["seq"], event=event_of(row["body"])) for row in rows]
+
+    async def one(self, who: Principal, number: str) -> Found:
+        """The record with this id. Raises NotFound."""
+        demand(who, Action.AUDIT)
+        try:
+            wanted = str(uuid.UUID(number))
+        except ValueError:
+            raise NotFound("there is no such record") from None
+        async with self._database.connection() as connection:
+            row = await sql.one.one(connection, id=wanted)
+        if row is None:
+            raise NotFound("there is no such record")
+        await self._read(who, "read")
+        return Found(seq=row["seq"], event=event_of(row["body"]))
 
     async def who_saw(
         self, who: Principal, patient: str, *, since: datetime | None = None, until: datetime | None = None
@@ -112,6 +130,7 @@ class AuditReading:
                     study=asked.study or None,
                     who=asked.who or None,
                     kinds=[kind.value for kind in asked.kinds] or None,
+                    failed=asked.failed,
                     since=asked.since,
                     until=asked.until,
                     limit=PAGE,
@@ -162,6 +181,8 @@ class AuditReading:
     async def forget(self, who: Principal, before: datetime) -> int:
         """Delete records older than ``before``; the place is signed, so that the rest still verifies. How many."""
         demand(who, Action.AUDIT)
+        if who.kind is Kind.PERSON:
+            raise Forbidden("records are forgotten by age, and by nobody's hand")
         async with self._database.transaction() as tx:
             row = await sql.seq_before.one(tx, before=before)
             if row is None:

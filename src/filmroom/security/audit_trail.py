@@ -17,7 +17,7 @@ from filmroom.base.errors import FilmroomError, Unavailable
 from filmroom.base.facts import AuditAlert, Fact, InstancesStored
 from filmroom.db import feed, queries
 from filmroom.db.pool import Connection, Database
-from filmroom.security.audit import AuditEvent, AuditKind, AuditPatient, about
+from filmroom.security.audit import AuditEvent, AuditKind, AuditPatient, about, noted
 from filmroom.security.audit_chain import Seal, Signer, columns_of, link, text_of
 from filmroom.security.audit_keys import CHECKPOINT_EVERY, AuditFolder
 from filmroom.security.audit_spool import AuditSpool
@@ -88,7 +88,8 @@ class AuditTrail:
         if len(self._waiting) >= MAX_WAITING:
             self._room.clear()
             try:
-                await asyncio.wait_for(self._room.wait(), ROOM_WITHIN_S)
+                async with asyncio.timeout(ROOM_WITHIN_S):
+                    await self._room.wait()
             except TimeoutError:
                 raise Unavailable("the audit trail cannot be written, and nothing is done unrecorded") from None
         try:
@@ -97,6 +98,7 @@ class AuditTrail:
             raise Unavailable("the audit trail cannot be written, and nothing is done unrecorded") from error
         self._waiting.append((made, fact))
         self._news.set()
+        noted(made)
 
     async def __call__(self, tx: Connection | None, event: AuditEvent) -> None:
         """Record in a transaction: it is kept if and only if what it tells of is. Without one, ``record``."""
@@ -105,6 +107,7 @@ class AuditTrail:
             return
         await self._append(tx, [event])
         self._news.set()
+        noted(event)
 
     async def flush(self) -> None:
         """Write everything that waits. Raises Unavailable."""
@@ -254,16 +257,18 @@ class AuditTrail:
                 studies = [each[0] for each in await sql.studies_of_delivery.all(tx, pk=int(key))]
             elif kind in ("study", "series", "instance"):
                 found = await sql.study_of_target.value(tx, kind=kind, uid=key)
-                studies = [found] if found else []
+                studies = [found] if found else [key] if kind == "study" else []
             who = row["who"]
+            name = await sql.name_of_person.value(tx, who=who) if who.startswith("person:") else None
             events.append(
                 AuditEvent(
                     id=str(uuid.uuid4()),
                     at=row["at"],
                     kind=AuditKind(row["kind"]),
                     who=who,
-                    who_name=who,
+                    who_name=name or who,
                     who_kind=who.partition(":")[0] if ":" in who else "person",
+                    patients=await _patients_of(tx, kind, key),
                     what=row["what"],
                     studies=tuple(studies),
                     instances=row["detail"].pop("instances", None),
@@ -287,6 +292,17 @@ class AuditTrail:
         ]
 
 
+async def _patients_of(tx: Connection, kind: str, key: str) -> tuple[AuditPatient, ...]:
+    if kind not in ("patient", "order", "step") or not key.isdecimal():
+        return ()
+    rows = await sql.patient_of_target.all(tx, kind=kind, key=int(key))
+    return tuple(AuditPatient(row["id"], row["issuer"], _shown(row)) for row in rows)
+
+
+def _shown(row: Any) -> str:
+    return "=".join(part for part in (row["name_alphabetic"], row["name_ideographic"]) if part)
+
+
 async def patients_of(connection: Connection, studies: Sequence[str]) -> dict[str, tuple[AuditPatient, bool]]:
     """Whose studies these are, and whether the patient is protected."""
     rows = await sql.patients_of_studies.all(connection, studies=list(studies))
@@ -295,7 +311,7 @@ async def patients_of(connection: Connection, studies: Sequence[str]) -> dict[st
             AuditPatient(
                 row["patient_id"] or "",
                 row["issuer"] or "",
-                "=".join(part for part in (row["name_alphabetic"], row["name_ideographic"]) if part),
+                _shown(row),
             ),
             row["protected"],
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from filmroom.base.clock import Clock
 from filmroom.db.pool import Database
 from filmroom.security.accounts import Accounts
+from filmroom.security.duties import Duties
 from filmroom.security.lockout import Attempts
 from filmroom.security.model import Account, SignInRefused
 from filmroom.security.passkeys import Passkeys
@@ -14,6 +15,7 @@ from filmroom.security.passwords import Hasher, Passwords
 from filmroom.security.ports import Auditing, Dresses, NoAudit, as_is
 from filmroom.security.questions import Questions
 from filmroom.security.sealing import Sealing
+from filmroom.security.second import SecondPerson
 from filmroom.security.sessions import Sessions
 from filmroom.security.signin import DirectoryRules, SignIn
 from filmroom.security.tokens import Tokens
@@ -63,13 +65,15 @@ class People:
         directory: DirectoryRules | None = None,
         audit: Auditing | None = None,
         dress: Dresses = as_is,
+        second: SecondPerson | None = None,
     ) -> "People":
         """All of it. Raises BadKey."""
         audit = audit or NoAudit()
         passwords = passwords or Passwords()
         people = settings.people
         key = Path(people.sealing_key) if people.sealing_key else settings.data / KEY_FILE
-        accounts = Accounts(database, clock, passwords, people, audit)
+        duties = Duties(separate=settings.security.separate_duties)
+        accounts = Accounts(database, clock, passwords, people, audit, duties=duties, second=second)
         questions = Questions(database, clock)
         vouching = Vouching(database, accounts, audit)
         lasts = timedelta(hours=settings.web.session_hours)
@@ -77,7 +81,7 @@ class People:
             accounts=accounts,
             sign_in=SignIn(database, clock, accounts, passwords, vouching, audit, directory),
             sessions=Sessions(database, clock, accounts, people, audit, lasts=lasts, dress=dress),
-            tokens=Tokens(database, clock, audit, dress=dress),
+            tokens=Tokens(database, clock, audit, dress=dress, separate=duties.separate),
             totp=Totp(database, clock, accounts, Sealing.of(key), audit),
             passkeys=Passkeys(database, clock, accounts, questions, audit),
             questions=questions,

@@ -15,10 +15,12 @@ from filmroom.db import queries
 from filmroom.db.pool import Connection, Database
 from filmroom.dicom.names import normalise_name
 from filmroom.security.audit import AuditEvent, AuditKind, Recording, about, unrecorded
+from filmroom.security.duties import Duties, actions_of
 from filmroom.security.policy import Action, demand, dressed
 from filmroom.security.principals import Kind, Principal
-from filmroom.security.roles import READY, SEPARATED, Grant, Role
+from filmroom.security.roles import READY, Grant, Role
 from filmroom.security.scopes import WHOLE, Scope, narrowed, scope_from
+from filmroom.security.second import SecondPerson
 
 log = structlog.get_logger()
 sql = queries.load("filmroom.security", "rights.sql")
@@ -58,12 +60,23 @@ class RoleBook:
         clock: Clock,
         *,
         separate_duties: bool = False,
+        second: SecondPerson | None = None,
         record: Recording = unrecorded,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._separate = separate_duties
+        self._duties = Duties(separate=separate_duties)
+        self._second = second
+        if second is not None:
+            second.performs |= {
+                ("rights", "put"): self._put_agreed,
+                ("rights", "remove"): lambda who, body: self.remove(who, body["name"]),
+                ("rights", "give"): lambda who, body: self.give(
+                    who, body["principal"], body["role"], scope_from(body["scope"])
+                ),
+                ("rights", "take"): lambda who, body: self.take(who, body["principal"], body["role"]),
+            }
         self._record = record
         self._changed = changed
         self._known: _Known | None = None
@@ -94,7 +107,9 @@ class RoleBook:
             raise BadRole("a role's name has 2 to 64 small letters, digits or -, and is not one of the ready roles'")
         if not role.scopes or len(role.scopes) > 20:
             raise BadRole("a role has 1 to 20 scopes")
+        await self._asked(who, "put", name=name, role=_row(role))
         async with self._database.transaction() as tx:
+            await self._duties.demand_role(tx, name, role.actions)
             await sql.put_role.run(
                 tx,
                 name=name,
@@ -109,6 +124,7 @@ class RoleBook:
     async def remove(self, who: Principal, name: str) -> None:
         """Take a role away for good. Raises NotFound, RoleInUse, Forbidden."""
         demand(who, Action.SECURITY)
+        await self._asked(who, "remove", name=name)
         async with self._database.transaction() as tx:
             if await sql.role_in_use.value(tx, name=name):
                 raise RoleInUse(f"somebody has the role {name}")
@@ -129,13 +145,18 @@ class RoleBook:
             raise BadRole("a role is given to person:<account's number> or device:<AE title>")
         if role not in READY and role not in (await self._now()).roles:
             raise BadRole(f"no role is called {role}")
+        self._duties.demand_other(who, principal)
+        await self._asked(who, "give", principal=principal, role=role, scope=scope.to_row())
         async with self._database.transaction() as tx:
+            await self._duties.demand_apart(tx, principal, also=[role])
             await sql.put_grant.value(tx, principal=principal, role=role, scope=scope.to_row(), now=self._clock.now())
             await self._told(tx, who, "role given", {"principal": principal, "role": role, "scope": scope.to_row()})
 
     async def take(self, who: Principal, principal: str, role: str) -> None:
         """Take a role that was given here. Raises NotFound, Forbidden."""
         demand(who, Action.SECURITY)
+        self._duties.demand_other(who, principal)
+        await self._asked(who, "take", principal=principal, role=role)
         async with self._database.transaction() as tx:
             if await sql.delete_grant.value(tx, principal=principal, role=role) is None:
                 raise NotFound(f"{principal} was not given {role} here")
@@ -212,6 +233,13 @@ class RoleBook:
         await self._record(tx, event)
         self.forget()
 
+    async def _asked(self, who: Principal, do: str, **body: Any) -> None:
+        if self._second is not None:
+            await self._second(who, "rights", do, body)
+
+    async def _put_agreed(self, who: Principal, body: Mapping[str, Any]) -> None:
+        await self.put(who, body["name"], _role(body["role"]))
+
     async def _now(self) -> _Known:
         now = self._clock.now()
         known = self._known
@@ -252,9 +280,17 @@ class RoleBook:
             role = READY.get(name) or known.roles.get(name)
             if role is None:
                 continue
-            actions = role.actions - SEPARATED if self._separate and name == "administrator" else role.actions
+            actions = actions_of(name, role.actions, separate=self._duties.separate)
             grants.append(Grant(name, actions, narrowed(role.scopes, given.get(name, WHOLE))))
         return dressed(who, grants, names=names, protecting=known.protecting)
+
+
+def _row(role: Role) -> dict[str, Any]:
+    return {
+        "actions": sorted(action.value for action in role.actions),
+        "scopes": [scope.to_row() for scope in role.scopes],
+        "help": role.help,
+    }
 
 
 def _role(row: Any) -> Role:

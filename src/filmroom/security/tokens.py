@@ -15,7 +15,7 @@ from filmroom.db.pool import Database
 from filmroom.security.model import SignedIn, TokenRow
 from filmroom.security.policy import Action, demand, may
 from filmroom.security.ports import AccountEvent, Auditing, Dresses, NoAudit, as_is
-from filmroom.security.principals import Principal, person
+from filmroom.security.principals import Kind, Principal, person
 from filmroom.security.remembered import Remembered, digest
 from filmroom.security.sessions import own_account
 
@@ -23,6 +23,8 @@ log = structlog.get_logger()
 sql = queries.load("filmroom.security", "security.sql")
 
 # The prefix lets a secret scanner find a token in a repository or a log.
+# The role of accounts that are programs.
+PROGRAM = "integration"
 PREFIX = "fr_"
 TOKEN_BYTES = 32
 # A token's last use is written this often at most.
@@ -33,10 +35,17 @@ class Tokens:
     """Tokens in force."""
 
     def __init__(
-        self, database: Database, clock: Clock, audit: Auditing | None = None, *, dress: Dresses = as_is
+        self,
+        database: Database,
+        clock: Clock,
+        audit: Auditing | None = None,
+        *,
+        dress: Dresses = as_is,
+        separate: bool = False,
     ) -> None:
         self._database = database
         self._clock = clock
+        self._separate = separate
         self._audit = audit or NoAudit()
         self._dress = dress
         self._known: Remembered[SignedIn] = Remembered(clock)
@@ -56,10 +65,13 @@ class Tokens:
             raise Forbidden("a token makes no token that may more than itself")
         async with self._database.connection() as connection:
             row = await sql.account_by_name.one(connection, name=account)
-            if row is None or person(row["pk"], row["name"], frozenset()).id != who.id:
+            mine = row is not None and person(row["pk"], row["name"], frozenset()).id == who.id
+            if not mine:
                 demand(who, Action.SECURITY)
             if row is None:
                 raise NotFound(f"no account is called {account}")
+            if self._separate and who.kind is Kind.PERSON and not mine and PROGRAM not in row["roles"]:
+                raise Forbidden("where duties are separated, a token acts as a program's account or one's own")
             text = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
             now = self._clock.now()
             pk = await sql.add_token.value(

@@ -1,12 +1,10 @@
 """Codes of an authenticator program (RFC 6238), and recovery codes for the day it is lost."""
 
 import hmac
-import io
 import secrets
 from dataclasses import dataclass
 
 import pyotp
-import segno
 
 from filmroom.base.clock import Clock
 from filmroom.base.errors import Forbidden, NotFound
@@ -18,6 +16,7 @@ from filmroom.security.model import Account
 from filmroom.security.policy import Action, demand
 from filmroom.security.ports import AccountEvent, Auditing
 from filmroom.security.principals import Principal
+from filmroom.security.qr import qr_svg
 from filmroom.security.remembered import digest
 from filmroom.security.sealing import Sealing
 
@@ -179,7 +178,4 @@ def _plain(code: str) -> str:
 
 def _enrolment(secret: str, name: str) -> Enrolment:
     uri = pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER)
-    picture = io.BytesIO()
-    # Dark on light whatever the page's colours: cameras read nothing else reliably.
-    segno.make(uri, error="m").save(picture, kind="svg", scale=5, border=4, dark="#000", light="#fff", xmldecl=False)
-    return Enrolment(secret, uri, picture.getvalue().decode())
+    return Enrolment(secret, uri, qr_svg(uri))

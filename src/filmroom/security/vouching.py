@@ -7,7 +7,7 @@ import structlog
 
 from filmroom.db import queries
 from filmroom.db.pool import Database
-from filmroom.security.accounts import ADMINISTRATOR, Accounts
+from filmroom.security.accounts import KEEPING, Accounts
 from filmroom.security.model import Account, SignInRefused
 from filmroom.security.ports import AccountEvent, Auditing, Vouched
 from filmroom.security.roles import ROLES
@@ -56,11 +56,13 @@ class Vouching:
             row = await sql.account_by_subject.one(tx, provider=person.provider, subject=person.subject)
             if row is None and not roles:
                 raise SignInRefused("no group of this person has a role here")
+            if text := self._accounts.apart(roles):
+                raise SignInRefused(f"the groups of this person clash: {text}")
             if row is None:
                 pk = await self._add(tx, person, roles)
             else:
                 pk = row["pk"]
-                kept = roles | ({ADMINISTRATOR} if row["last_administrator"] else set())
+                kept = roles | (KEEPING & set(row["roles"]) if row["last_administrator"] else set())
                 if kept != set(row["roles"]):
                     await sql.set_roles.run(tx, pk=pk, roles=sorted(kept))
                 if person.display_name and person.display_name != row["display_name"]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from filmroom.archive.devices import WorklistPolicy
@@ -173,20 +174,16 @@ def _moved(date: str, days: int) -> str:
         return date
 
 
-def satisfied(asked: Asked, item: JsonDataset) -> bool:
-    """Whether a worklist item meets every key; start date and time as one moment (table K.6-1)."""
+def satisfied(asked: Asked, item: JsonDataset, of_step: Question) -> bool:
+    """Whether a worklist item meets every key; start date and time as one moment (table K.6-1). ``of_step`` is the
+    ``step_question`` of it."""
     for key in asked.keys:
         if key.path == (STEP_SEQUENCE,):
-            if not _step_satisfied(asked, item):
+            if not matches_all(of_step, (attributes.items(item, STEP_SEQUENCE) or [{}])[0]):
                 return False
         elif not matches(key, item, fuzzy=asked.fuzzy):
             return False
     return True
-
-
-def _step_satisfied(asked: Asked, item: JsonDataset) -> bool:
-    step = (attributes.items(item, STEP_SEQUENCE) or [{}])[0]
-    return matches_all(step_question(asked), step)
 
 
 def step_question(asked: Asked) -> Question:
@@ -194,9 +191,10 @@ def step_question(asked: Asked) -> Question:
     return Question(level=Level.STUDY, keys=asked.step_keys(), fuzzy=asked.fuzzy, combined_datetime=True)
 
 
-def answer(asked: Asked, item: JsonDataset) -> JsonDataset:
-    """What goes back: the attributes of the request and no others, those without a value empty (K.4.1.1.3.2)."""
-    return _projected(asked.wanted, item, ITEM)
+def answer(wanted: JsonDataset, item: JsonDataset) -> JsonDataset:
+    """What goes back: the attributes of the request (``Asked.wanted``) and no others, those without a value empty
+    (K.4.1.1.3.2)."""
+    return _projected(wanted, item, ITEM)
 
 
 def projected(asked: JsonDataset, known: JsonDataset) -> JsonDataset:
@@ -209,7 +207,7 @@ def _projected(asked: JsonDataset, known: JsonDataset, table: Mapping[int, Workl
     for name, element in asked.items():
         held = known.get(name)
         if held is None:
-            held = {"vr": _vr(name, element)}
+            held = _empty(name, str(element.get("vr", "UN")))
         if held["vr"] != "SQ":
             found[name] = held
             continue
@@ -218,9 +216,11 @@ def _projected(asked: JsonDataset, known: JsonDataset, table: Mapping[int, Workl
     return found
 
 
-def _vr(name: str, element: Mapping[str, object]) -> object:
+@lru_cache(maxsize=1024)
+def _empty(name: str, said: str) -> dict[str, object]:
+    """An attribute without a value, which nobody changes; ``said`` is its VR where the dictionary knows none."""
     vr = vr_of(int(name, 16))
-    return vr if vr != "UN" else element.get("vr", "UN")
+    return {"vr": vr if vr != "UN" else said}
 
 
 def _sequence(

@@ -123,6 +123,11 @@ def order_attributes(order: Ordered, accession: str) -> JsonDataset:
     )
 
 
+def referring(order: Ordered) -> str:
+    """Who refers the patient, as studies say it in a column of their own."""
+    return normalise_name(person_name(order.referring).get("Alphabetic", "")) if order.referring else ""
+
+
 def procedure_attributes(procedure: OrderedProcedure, procedure_id: str, study_uid: str) -> JsonDataset:
     """The requested procedure."""
     description = procedure.description or (procedure.code.meaning if procedure.code else "")

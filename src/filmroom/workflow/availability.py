@@ -20,6 +20,7 @@ from filmroom.base.errors import FilmroomError, RemoteFault
 from filmroom.base.facts import AvailabilityNotified, Fact, InstancesStored, StepPerformed, StudyComplete, StudyQuiet
 from filmroom.base.ids import StudyUid, is_uid
 from filmroom.db import feed
+from filmroom.db.background import Background
 from filmroom.db.feed import FeedWatch
 from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
@@ -102,7 +103,7 @@ class _Step:
 TOGETHER_S = 1.0
 
 
-class CompletenessReader:
+class CompletenessReader(Background):
     """Follows the feed and says which studies are complete."""
 
     def __init__(self, database: Database, watch: FeedWatch, clock: Clock, *, retry_hours: float = 24.0) -> None:
@@ -110,34 +111,30 @@ class CompletenessReader:
         self._watch = watch
         self._clock = clock
         self._retry = timedelta(hours=retry_hours)
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def catch_up(self) -> None:
         """Deal with all that has happened."""
         while await self._some():
             pass
 
-    async def _some(self) -> bool:
-        """Whether there was anything, and it was dealt with."""
+    async def round(self) -> None:
+        """Deal with what has happened; what comes meanwhile waits for the next round, and is judged together then."""
+        while await self._some() == AT_ONCE:
+            pass
+
+    async def _some(self) -> int:
+        """How many facts there were; they were dealt with."""
         async with self._database.connection() as connection:
             seen = await feed.cursor(connection, READER)
         facts = await feed.read(self._database, seen, AT_ONCE)
         if not facts:
-            return False
+            return 0
         at = self._clock.now()
         async with self._database.transaction() as tx:
             if not await tx.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCK):
-                return False
+                return 0
             if await feed.cursor(tx, READER) != seen:
-                return True
+                return len(facts)
             new: list[Fact] = []
             for each in facts:
                 if isinstance(each.fact, StudyQuiet):
@@ -146,12 +143,12 @@ class CompletenessReader:
             new += await judge(tx, at, sorted(concerned), self._retry)
             await feed.advance(tx, READER, facts[-1].seq)
             await feed.append(tx, new, at)
-        return True
+        return len(facts)
 
     async def _run(self) -> None:
         while True:
             try:
-                await self.catch_up()
+                await self.round()
                 async with self._database.connection() as connection:
                     seen = await feed.cursor(connection, READER)
                 await self._watch.wait(seen, WAIT_S)

@@ -8,9 +8,11 @@ from filmroom.base.ids import StudyUid
 from filmroom.db.pool import Connection
 from filmroom.dicom.question import JsonDataset, Key, Match, Range, SequenceMatch, Single, Universal, hex_key
 from filmroom.index.query_terms import Parameters, list_condition, names_condition, text_condition
+from filmroom.security.view import EVERYTHING, View
 from filmroom.workflow import attributes
 from filmroom.workflow.attributes import STEP_SEQUENCE, element, first, name_text
 from filmroom.workflow.model import OPEN, Step, StepStatus
+from filmroom.workflow.sight import step_seen
 
 _SELECT: Final = """
 SELECT s.pk, s.order_pk, s.step_id, s.stations, s.modality, s.start_date, s.start_time, s.status,
@@ -42,13 +44,15 @@ _COLUMNS: Final[Mapping[int, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """A choice of steps. ``keys`` are of the whole item, ``statuses`` and ``modalities`` allow, ``days`` bounds."""
+    """A choice of steps. ``keys`` are of the whole item, ``statuses`` and ``modalities`` allow, ``days`` bounds, and
+    nothing is chosen that ``view`` keeps out of sight."""
 
     keys: tuple[Key, ...] = ()
     statuses: frozenset[StepStatus] = OPEN
     modalities: frozenset[str] | None = None
     days: Range = field(default_factory=lambda: Range("", ""))
     fuzzy: bool = False
+    view: View = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ def condition(wanted: Candidates, at: Parameters) -> str:
             parts += [each for inner in key.match.keys if (each := _of_step(inner, at)) is not None]
         elif (each := _of_item(key, at, wanted.fuzzy)) is not None:
             parts.append(each)
+    if wanted.view.narrow:
+        parts.append(step_seen(wanted.view, at))
     return " AND ".join(parts)
 
 

@@ -29,7 +29,7 @@ from filmroom.dicom.question import (
     Wildcard,
     hex_key,
 )
-from filmroom.security.policy import Action, demand
+from filmroom.security.policy import Action, demand, view_for
 from filmroom.security.principals import Principal
 from filmroom.workflow import attributes
 from filmroom.workflow.asking import Asked
@@ -127,7 +127,7 @@ class WorklistDebugger:
         """
         demand(who, Action.ADMINISTER)
         days = Range(day, day) if day else self._days(asked)
-        wanted = Candidates(statuses=frozenset(StepStatus), days=days)
+        wanted = Candidates(statuses=frozenset(StepStatus), days=days, view=view_for(who, Action.ADMINISTER))
         async with self._database.connection() as connection:
             found = await entries(connection, wanted, MAX_STEPS)
         verdicts = tuple(judge(asked, entry) for entry in found)

@@ -12,9 +12,10 @@ from filmroom.base.facts import Fact, StepPerformed
 from filmroom.base.ids import SopUid, StudyUid, is_uid, new_uid
 from filmroom.db import feed
 from filmroom.db.pool import Connection, Database
-from filmroom.db.queries import load
+from filmroom.db.queries import Statement, load
 from filmroom.dicom.question import JsonDataset, hex_key
-from filmroom.security.policy import Action, demand
+from filmroom.index.narrowed import rows_seen
+from filmroom.security.policy import Action, demand, view_for
 from filmroom.security.principals import Principal
 from filmroom.workflow import store
 from filmroom.workflow.attributes import first, items
@@ -30,6 +31,7 @@ from filmroom.workflow.mpps_rules import (
     status_of,
 )
 from filmroom.workflow.orders import change
+from filmroom.workflow.sight import performed_seen
 
 _sql = load("filmroom.workflow", "mpps.sql")
 
@@ -153,7 +155,7 @@ class PerformedSteps:
         demand(who, Action.STORE)
         uid, at = SopUid(sop_uid), self._clock.now()
         async with self._database.transaction() as tx:
-            row = await _sql.lock.one(tx, sop_uid=uid)
+            row = await _one(tx, _sql.lock, who, Action.STORE, uid)
             if row is None:
                 return Performed(sop_uid=uid, finding=Finding(Fault.NO_SUCH_INSTANCE))
             judged = judge_change(row["attributes"], given, strict=strict)
@@ -172,7 +174,7 @@ class PerformedSteps:
         demand(who, Action.VIEW)
         uid = SopUid(sop_uid)
         async with self._database.connection() as connection:
-            row = await _sql.find.one(connection, sop_uid=uid)
+            row = await _one(connection, _sql.find, who, Action.VIEW, uid)
         if row is None:
             return Performed(sop_uid=uid, finding=Finding(Fault.NO_SUCH_INSTANCE))
         held: JsonDataset = row["attributes"]
@@ -195,8 +197,15 @@ class PerformedSteps:
         """Performed steps, newest first. Raises Unavailable, Forbidden."""
         demand(who, Action.VIEW)
         async with self._database.connection() as connection:
-            rows = await _sql.list.all(
-                connection, status=status, study_uid=study_uid, source=source, before=before, limit=limit
+            rows = await rows_seen(
+                connection,
+                _sql.list,
+                lambda at: performed_seen(view_for(who, Action.VIEW), at, who),
+                status=status,
+                study_uid=study_uid,
+                source=source,
+                before=before,
+                limit=limit,
             )
         return [PerformedRow(**dict(row)) for row in rows]
 
@@ -213,6 +222,13 @@ class PerformedSteps:
         """Whether there is such an object."""
         async with self._database.connection() as connection:
             return await _sql.find.one(connection, sop_uid=sop_uid) is not None
+
+
+async def _one(connection: Connection, statement: Statement, who: Principal, action: Action, uid: SopUid) -> Any | None:
+    rows = await rows_seen(
+        connection, statement, lambda at: performed_seen(view_for(who, action), at, who), sop_uid=uid
+    )
+    return rows[0] if rows else None
 
 
 async def _meant(tx: Connection, held: JsonDataset) -> _Meant:

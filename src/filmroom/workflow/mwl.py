@@ -1,17 +1,17 @@
 """The modality worklist: which scheduled steps a modality's query finds, one worklist item each (PS3.4 annex K)."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from filmroom.base.clock import Clock, SystemClock
 from filmroom.db.pool import Database
 from filmroom.db.queries import load
 from filmroom.dicom.question import JsonDataset
-from filmroom.security.policy import Action, demand
+from filmroom.security.policy import Action, demand, view_for
 from filmroom.security.principals import Principal
-from filmroom.workflow.asking import Asked, answer, satisfied
+from filmroom.workflow.asking import Asked, answer, satisfied, step_question
 from filmroom.workflow.candidates import entries
 from filmroom.workflow.model import NoSuchOrder
 
@@ -69,13 +69,14 @@ class Worklist:
     async def find(self, who: Principal, asked: Asked) -> AsyncIterator[JsonDataset]:
         """The answers by start date and time. No connection is held between pages. Raises Unavailable, Forbidden."""
         demand(who, Action.VIEW)
-        wanted, place, limit = asked.candidates, None, FIRST_PAGE
+        wanted, place, limit = replace(asked.candidates, view=view_for(who, Action.VIEW)), None, FIRST_PAGE
+        asked_of_step, attributes = step_question(asked), asked.wanted
         while True:
             async with self._database.connection() as connection:
                 page = await entries(connection, wanted, limit, place)
             for entry in page:
-                if satisfied(asked, entry.item):
-                    yield answer(asked, entry.item)
+                if satisfied(asked, entry.item, asked_of_step):
+                    yield answer(attributes, entry.item)
             if len(page) < limit:
                 return
             place, limit = page[-1].place, PAGE
@@ -102,7 +103,7 @@ class Worklist:
         demand(who, Action.ADMINISTER)
         async with self._database.connection() as connection:
             rows = await _sql.queries.all(connection, calling_ae=calling_ae, limit=limit)
-        return [Captured(**dict(row)) for row in rows]
+        return [_captured(row, who) for row in rows]
 
     async def captured_query(self, who: Principal, pk: int) -> Captured:
         """One of them. Raises NoSuchOrder, Forbidden."""
@@ -111,4 +112,11 @@ class Worklist:
             row = await _sql.query.one(connection, pk=pk)
         if row is None:
             raise NoSuchOrder("no such worklist query is remembered")
-        return Captured(**dict(row))
+        return _captured(row, who)
+
+
+def _captured(row: Any, who: Principal) -> Captured:
+    """A query as remembered; who sees a part of the archive reads no names in it."""
+    found = Captured(**dict(row))
+    narrow = view_for(who, Action.ADMINISTER).narrow
+    return replace(found, identifier=masked(found.identifier)) if narrow else found

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from filmroom.base.clock import Clock, SystemClock
@@ -10,7 +11,7 @@ from filmroom.base.ids import StudyUid, ae_title
 from filmroom.db import feed
 from filmroom.db.pool import Connection, Database
 from filmroom.dicom.dates import date_value
-from filmroom.security.policy import Action, demand
+from filmroom.security.policy import Action, demand, view_for
 from filmroom.security.principals import Principal
 from filmroom.workflow import attributes, numbers, store
 from filmroom.workflow.candidates import Candidates, Entry, entries, one_of, steps
@@ -62,7 +63,7 @@ class Orders:
         at = self._clock.now()
         async with self._database.transaction() as tx:
             patient_pk = await store.file_patient(tx, at, attributes.patient_record(order.patient))
-            order_pk, accession = await self._order(tx, at, order, patient_pk, extend)
+            order_pk, accession = await self._order(tx, at, who, order, patient_pk, extend)
             made = [await self._procedure(tx, at, order_pk, accession, order, each) for each in order.procedures]
             placed = Placed(
                 order_pk=order_pk,
@@ -87,7 +88,7 @@ class Orders:
         demand(who, Action.STORE)
         at = self._clock.now()
         async with self._database.transaction() as tx:
-            row = await store.find_order(tx, accession, issuer)
+            row = await store.find_order(tx, accession, issuer, view_for(who, Action.STORE))
             if row is None:
                 raise NoSuchOrder(f"no order has accession number {accession}")
             held = await store.lock_steps(tx, await store.steps_of_order(tx, row["pk"]))
@@ -105,7 +106,7 @@ class Orders:
         demand(who, Action.STORE)
         at = self._clock.now()
         async with self._database.transaction() as tx:
-            step = await _locked(tx, step_pk)
+            step = await _locked(tx, who, step_pk)
             fact = await change(tx, at, who, step, event, why)
             await feed.append(tx, [fact], at)
         return StepStatus(fact.after)
@@ -123,7 +124,7 @@ class Orders:
         demand(who, Action.STORE)
         at = self._clock.now()
         async with self._database.transaction() as tx:
-            step = await _locked(tx, step_pk)
+            step = await _locked(tx, who, step_pk)
             status = after(step.status, StepEvent.RESCHEDULED)
             begin = start or datetime.strptime(step.start_date + step.start_time, "%Y%m%d%H%M%S.%f")  # noqa: DTZ007
             places = step.stations if stations is None else tuple(ae_title(one) for one in stations)
@@ -137,7 +138,7 @@ class Orders:
         """Steps by start. Raises Forbidden."""
         demand(who, Action.VIEW)
         async with self._database.connection() as connection:
-            return await steps(connection, wanted, min(limit, MAX_LIST))
+            return await steps(connection, _in_sight(who, wanted), min(limit, MAX_LIST))
 
     async def page(
         self, who: Principal, wanted: Candidates, limit: int, after: tuple[str, str, int] | None = None
@@ -145,7 +146,7 @@ class Orders:
         """Steps by start with their place, those that follow ``after``. Raises Forbidden, Unavailable."""
         demand(who, Action.VIEW)
         async with self._database.connection() as connection:
-            return await entries(connection, wanted, min(limit, MAX_LIST + 1), after)
+            return await entries(connection, _in_sight(who, wanted), min(limit, MAX_LIST + 1), after)
 
     async def listed(
         self,
@@ -163,6 +164,7 @@ class Orders:
         async with self._database.connection() as connection:
             return await store.list_orders(
                 connection,
+                view_for(who, Action.VIEW),
                 accession=accession,
                 issuer=issuer,
                 patient_id=patient_id,
@@ -183,14 +185,14 @@ class Orders:
     # Parts of an order
 
     async def _order(
-        self, tx: Connection, at: datetime, order: Ordered, patient_pk: int, extend: bool
+        self, tx: Connection, at: datetime, who: Principal, order: Ordered, patient_pk: int, extend: bool
     ) -> tuple[int, str]:
         if not order.accession:
             return await self._numbered(tx, at, order, patient_pk)
         pk = await store.add_order(tx, at, order, patient_pk, order.accession)
         if pk is not None:
             return pk, order.accession
-        row = await store.find_order(tx, order.accession, order.accession_issuer)
+        row = await store.find_order(tx, order.accession, order.accession_issuer, view_for(who, Action.STORE))
         if row is None or not extend or row["patient_pk"] != patient_pk:
             raise OrderExists(f"another order has accession number {order.accession}")
         await store.touch_order(tx, at, row["pk"])
@@ -255,9 +257,13 @@ def _changed(step: store.LockedStep, status: StepStatus, event: StepEvent) -> St
     )
 
 
-async def _locked(tx: Connection, pk: int) -> store.LockedStep:
+def _in_sight(who: Principal, wanted: Candidates) -> Candidates:
+    return replace(wanted, view=view_for(who, Action.VIEW))
+
+
+async def _locked(tx: Connection, who: Principal, pk: int) -> store.LockedStep:
     held = await store.lock_steps(tx, [pk])
-    if not held:
+    if not held or not await store.step_in_sight(tx, view_for(who, Action.STORE), pk):
         raise NoSuchOrder("there is no such step")
     return held[0]
 

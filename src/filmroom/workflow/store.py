@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from filmroom.base.ids import StudyUid
@@ -10,8 +11,11 @@ from filmroom.db.pool import Connection
 from filmroom.db.queries import load
 from filmroom.dicom.dates import time_value
 from filmroom.dicom.question import JsonDataset
+from filmroom.index.narrowed import rows_seen
+from filmroom.security.view import View
 from filmroom.workflow import attributes
 from filmroom.workflow.model import Ordered, OrderedStep, OrderRow, StepStatus
+from filmroom.workflow.sight import order_seen, step_seen
 
 _sql = load("filmroom.workflow", "orders.sql")
 
@@ -59,18 +63,27 @@ async def add_order(tx: Connection, at: datetime, order: Ordered, patient_pk: in
         attributes=attributes.order_attributes(order, accession),
         site_pk=order.site_pk,
         department_pk=order.department_pk,
+        referring=attributes.referring(order),
     )
     return pk
 
 
-async def find_order(tx: Connection, accession: str, accession_issuer: str) -> Any | None:
-    """The order's row (pk, patient_pk, accession, accession_issuer, state), locked."""
-    return await _sql.find_order.one(tx, accession=accession, accession_issuer=accession_issuer)
+async def find_order(tx: Connection, accession: str, accession_issuer: str, view: View) -> Any | None:
+    """The order's row (pk, patient_pk, accession, accession_issuer, state), locked; None out of sight."""
+    seen = partial(order_seen, view)
+    rows = await rows_seen(tx, _sql.find_order, seen, accession=accession, accession_issuer=accession_issuer)
+    return rows[0] if rows else None
 
 
-async def list_orders(connection: Connection, **wanted: Any) -> list[OrderRow]:
-    """Orders, newest first."""
-    return [OrderRow(**dict(row)) for row in await _sql.list_orders.all(connection, **wanted)]
+async def step_in_sight(tx: Connection, view: View, pk: int) -> bool:
+    """Whether somebody with this view sees a step."""
+    return not view.narrow or bool(await rows_seen(tx, _sql.step_seen, partial(step_seen, view), pk=pk))
+
+
+async def list_orders(connection: Connection, view: View, **wanted: Any) -> list[OrderRow]:
+    """Orders that are in sight, newest first."""
+    rows = await rows_seen(connection, _sql.list_orders, partial(order_seen, view), **wanted)
+    return [OrderRow(**dict(row)) for row in rows]
 
 
 async def touch_order(tx: Connection, at: datetime, pk: int, state: str | None = None) -> None:

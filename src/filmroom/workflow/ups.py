@@ -15,13 +15,14 @@ from filmroom.db import feed
 from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
 from filmroom.dicom.question import ALL, JsonDataset, Question, hex_key
-from filmroom.security.policy import Action, demand
+from filmroom.security.policy import Action, demand, view_for
 from filmroom.security.principals import Principal
 from filmroom.workflow import ups_find
 from filmroom.workflow import ups_rules as rules
 from filmroom.workflow.asking import projected
 from filmroom.workflow.attributes import element
 from filmroom.workflow.ups_events import Events, enrol
+from filmroom.workflow.ups_find import one_item
 from filmroom.workflow.ups_model import FINAL, GLOBAL, NEXT, Ask, Done, Fault, Finding, State
 
 _sql = load("filmroom.workflow", "ups.sql")
@@ -37,6 +38,7 @@ COMMENTS: Final = {
     Fault.COMPLETED_ALREADY: "the UPS is already COMPLETED",
     Fault.CANCELED_BEFORE: "the UPS is already CANCELED",
     Fault.COMPLETED_BEFORE: "the UPS is already COMPLETED",
+    Fault.PERFORMER_AWAY: "the performer cannot be contacted",
 }
 
 
@@ -92,7 +94,7 @@ class Workitems:
         """The item, or those of its attributes that are asked (CC.2.7). Raises Unavailable, Forbidden."""
         demand(who, Action.VIEW)
         async with self._database.connection() as connection:
-            row: Any = await _sql.get.one(connection, sop_uid=sop_uid)
+            row: Any = await one_item(connection, _sql.get, view_for(who, Action.VIEW), sop_uid)
         if (gone := _gone(sop_uid, row)) is not None:
             return gone
         held: JsonDataset = row["attributes"]
@@ -108,7 +110,7 @@ class Workitems:
         uid, at = SopUid(sop_uid), self._clock.now()
         key = rules.text(given, rules.TRANSACTION_UID) or transaction_uid
         async with self._database.transaction() as tx:
-            row: Any = await _sql.lock.one(tx, sop_uid=uid)
+            row: Any = await one_item(tx, _sql.lock, view_for(who, Action.STORE), uid)
             if (gone := _gone(uid, row)) is not None:
                 return gone
             state = State(row["state"])
@@ -138,7 +140,7 @@ class Workitems:
             return _refused(uid, Fault.BAD_VALUE, (rules.STATE,))
         key = rules.text(given, rules.TRANSACTION_UID)
         async with self._database.transaction() as tx:
-            row: Any = await _sql.lock.one(tx, sop_uid=uid)
+            row: Any = await one_item(tx, _sql.lock, view_for(who, Action.STORE), uid)
             if (gone := _gone(uid, row)) is not None:
                 return gone
             state = State(row["state"])
@@ -162,12 +164,14 @@ class Workitems:
         demand(who, Action.STORE)
         uid, at = SopUid(sop_uid), self._clock.now()
         async with self._database.transaction() as tx:
-            row: Any = await _sql.lock.one(tx, sop_uid=uid)
+            row: Any = await one_item(tx, _sql.lock, view_for(who, Action.STORE), uid)
             if (gone := _gone(uid, row)) is not None:
                 return gone
             result = NEXT[State(row["state"]), Ask.REQUEST_CANCEL]
             if isinstance(result, Fault):
                 return _refused(uid, result)
+            if result is State.IN_PROGRESS and not await self._events.heard(tx, row["pk"]):
+                return _refused(uid, Fault.PERFORMER_AWAY)
             asked = rules.cancel_report((asked_by or who.name)[:16], given)
             facts = [await self._events.tell(tx, at, row["pk"], uid, row["state"], [asked])]
             if result is State.CANCELED:  # through IN PROGRESS, as the standard says (CC.2.2.3)
@@ -183,7 +187,8 @@ class Workitems:
         """C-FIND: the attributes of the request and no others. Raises RemoteFault, Unavailable, Forbidden."""
         demand(who, Action.VIEW)
         wanted = {name: one for name, one in identifier.items() if name not in ups_find.NOT_KEYS}
-        async for held in ups_find.found(self._database, ups_find.asked(identifier, fuzzy=fuzzy)):
+        question = ups_find.asked(identifier, fuzzy=fuzzy)
+        async for held in ups_find.found(self._database, view_for(who, Action.VIEW), question):
             yield projected(wanted, held)
 
     async def search(self, who: Principal, question: Question, limit: int) -> list[JsonDataset]:
@@ -191,7 +196,7 @@ class Workitems:
         demand(who, Action.VIEW)
         page: list[JsonDataset] = []
         skip = question.offset
-        async for held in ups_find.found(self._database, question):
+        async for held in ups_find.found(self._database, view_for(who, Action.VIEW), question):
             if skip:
                 skip -= 1
                 continue

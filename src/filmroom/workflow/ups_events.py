@@ -6,21 +6,25 @@ client, which reads its reports from a channel. Both kinds stand in the same tab
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from filmroom.archive import lanes
 from filmroom.base.clock import Clock, SystemClock
+from filmroom.base.errors import Forbidden
 from filmroom.base.facts import WorkitemChanged
 from filmroom.base.ids import SopUid, ae_title
 from filmroom.db import feed
 from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
 from filmroom.dicom.question import JsonDataset
-from filmroom.security.policy import Action, demand
+from filmroom.index.narrowed import rows_seen
+from filmroom.security.policy import Action, demand, view_for
 from filmroom.security.principals import Principal
 from filmroom.workflow import ups_find
 from filmroom.workflow import ups_rules as rules
 from filmroom.workflow.attributes import element
+from filmroom.workflow.sight import item_seen
 from filmroom.workflow.ups_model import FILTERED_GLOBAL, GLOBAL, Done, EventType, Fault, Finding
 
 _sql = load("filmroom.workflow", "ups.sql")
@@ -55,11 +59,16 @@ class Events:
             numbers.append(await self._add(tx, at, uid, kind, attributes, receivers))
         return WorkitemChanged(sop_uid=uid, state=state, events=tuple(numbers))
 
-    async def restarted(self, tx: Connection, at: datetime) -> int:
-        """SCP Status Change to everybody who hears of anything: lists and items are all still here (CC.2.4.3)."""
+    async def heard(self, tx: Connection, pk: int) -> bool:
+        """Whether anybody hears of an item."""
+        return bool(await _sql.receivers.all(tx, pk=pk))
+
+    async def provider(self, tx: Connection, at: datetime, status: str) -> int:
+        """SCP Status Change (RESTARTED, GOING DOWN) to everybody who hears of anything: lists and items are all still
+        here (CC.2.4.3). How many they are."""
         receivers = [row["receiver"] for row in await _sql.listeners.all(tx)]
         if receivers:
-            told = element(0x00741242, "RESTARTED") | element(0x00741244, "WARM START")
+            told = element(0x00741242, status) | element(0x00741244, "WARM START")
             told |= element(0x00741246, "WARM START")
             number = await self._add(tx, at, SopUid(GLOBAL), EventType.PROVIDER_STATUS, told, receivers)
             await feed.append(tx, [WorkitemChanged(sop_uid=SopUid(GLOBAL), state="", events=(number,))], at)
@@ -93,10 +102,19 @@ async def enrol(tx: Connection, pk: int, held: JsonDataset) -> None:
 class Subscriptions:
     """Subscribing, unsubscribing and suspending (table CC.2.3-2). Needs the right to view."""
 
-    def __init__(self, database: Database, clock: Clock | None = None, *, retry_hours: float = 24.0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock | None = None,
+        *,
+        retry_hours: float = 24.0,
+        event_reports: bool = True,
+    ) -> None:
+        """``event_reports``: whether devices are told by N-EVENT-REPORT."""
         self._database = database
         self._clock = clock or SystemClock()
         self._events = Events(retry_hours)
+        self._reports = event_reports
 
     async def subscribe(
         self,
@@ -114,14 +132,17 @@ class Subscriptions:
         """
         demand(who, Action.VIEW)
         uid, at = SopUid(target), self._clock.now()
+        if must_be_device and not self._reports:
+            return Done(sop_uid=uid, finding=Finding(Fault.NO_REPORTS, (), "event reports are not sent"))
         async with self._database.transaction() as tx:
             if not await self._known(tx, receiver, must_be_device):
                 return Done(sop_uid=uid, finding=Finding(Fault.UNKNOWN_RECEIVER, (0x00741234,)))
             if target in (GLOBAL, FILTERED_GLOBAL):
+                _demand_all(who)
                 wanted = {n: one for n, one in (keys or {}).items() if n not in _NOT_FILTER}
                 await self._globally(tx, at, target == FILTERED_GLOBAL, receiver, deletion_lock, wanted)
                 return Done(sop_uid=uid)
-            row = await _sql.lock.one(tx, sop_uid=target)
+            row = await ups_find.one_item(tx, _sql.lock, view_for(who, Action.VIEW), target)
             if row is None or row["deleted_at"] is not None:
                 return _absent(uid, row)
             await _sql.subscribe.run(tx, pk=row["pk"], receiver=receiver, deletion_lock=deletion_lock)
@@ -142,7 +163,7 @@ class Subscriptions:
                 await _sql.drop_global.run(tx, receiver=receiver, filtered=None)
                 await _sql.unsubscribe_all.run(tx, receiver=receiver)
                 return Done(sop_uid=uid)
-            row = await _sql.lock.one(tx, sop_uid=target)
+            row = await ups_find.one_item(tx, _sql.lock, view_for(who, Action.VIEW), target)
             if row is None or row["deleted_at"] is not None:
                 return _absent(uid, row)
             await _sql.unsubscribe.run(tx, pk=row["pk"], receiver=receiver)
@@ -161,17 +182,22 @@ class Subscriptions:
             await _sql.drop_global.run(tx, receiver=receiver, filtered=None if target == GLOBAL else True)
         return Done(sop_uid=uid)
 
-    async def reports(self, numbers: Sequence[int], receiver: str) -> list[tuple[int, str, int, JsonDataset]]:
-        """Of these event reports those for ``receiver``: number, item, event type, attributes."""
+    async def reports(
+        self, who: Principal, numbers: Sequence[int], receiver: str
+    ) -> list[tuple[int, str, int, JsonDataset]]:
+        """Of these event reports those for ``receiver``, of items in sight: number, item, event type, attributes."""
+        demand(who, Action.VIEW)
+        seen = partial(item_seen, view_for(who, Action.VIEW))
         async with self._database.connection() as connection:
-            rows = await _sql.events_for.all(connection, pks=list(numbers), receiver=receiver)
+            rows = await rows_seen(connection, _sql.events_for, seen, pks=list(numbers), receiver=receiver)
         return [(row["pk"], row["sop_uid"], row["event_type"], row["attributes"]) for row in rows]
 
     async def listed(self, who: Principal, receiver: str = "", limit: int = 1000) -> list[Any]:
         """Subscriptions to single items: receiver, sop_uid, deletion_lock. Raises Forbidden."""
         demand(who, Action.VIEW)
         async with self._database.connection() as connection:
-            return await _sql.subscriptions.all(connection, receiver=receiver, limit=limit)
+            seen = partial(item_seen, view_for(who, Action.VIEW))
+            return await rows_seen(connection, _sql.subscriptions, seen, receiver=receiver, limit=limit)
 
     async def _globally(
         self, tx: Connection, at: datetime, filtered: bool, receiver: str, lock: bool, keys: JsonDataset
@@ -200,6 +226,12 @@ class Subscriptions:
 
 # Of the action information of a filtered subscription: what is no matching key.
 _NOT_FILTER: Final = frozenset({"00741234", "00741230", "00080005"})
+
+
+def _demand_all(who: Principal) -> None:
+    """Who sees a part of the archive hears of single items: nobody narrows what comes in an hour from now."""
+    if view_for(who, Action.VIEW).narrow:
+        raise Forbidden("a subscription to all work items needs the right to see all of them")
 
 
 def _absent(uid: SopUid, row: Any | None) -> Done:

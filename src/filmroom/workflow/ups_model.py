@@ -64,6 +64,9 @@ class Fault(Enum):
     COMPLETED_ALREADY = "completed-already"
     NOT_FOR_THIS = "not-for-this"
     NO_SUCH_ACTION = "no-such-action"
+    PERFORMER_AWAY = "performer-away"  # nobody who performs it would hear of a cancel request
+    PERFORMER_GOES_ON = "performer-goes-on"  # we perform it and do not stop; Filmroom performs no step of its own yet
+    NO_REPORTS = "no-reports"  # this archive sends no event reports
     # Warnings: taken all the same.
     MODIFIED = "modified"
     LOCK_NOT_GRANTED = "lock-not-granted"

@@ -160,6 +160,7 @@ async def test_a_repository_that_is_not_the_one_meant_gets_nothing(
     sender = _sender(database, receiver, tmp_path)
     sender._wait = wait
     await sender.start()
-    await asyncio.wait_for(tried.wait(), 20)
+    async with asyncio.timeout(20):
+        await tried.wait()
     await sender.stop()
     assert receiver.messages == []

@@ -4,16 +4,15 @@ The oracle is ``security.policy.sees``, the pure decision; the doors are asked t
 C-MOVE, C-GET, QIDO, WADO and the API call.
 """
 
-import itertools
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.fixtures.indexed import index_some, own_schema
+from tests.fixtures.scoped import CASES, ME, ROLES, SCOPES, expected, filled, somebody
 
 from filmroom.archive.pixelpool import PixelPool
 from filmroom.archive.query import Query
@@ -21,176 +20,17 @@ from filmroom.archive.retrieve import Retrieve
 from filmroom.archive.sight import Sight
 from filmroom.base.errors import NotFound
 from filmroom.db.pool import Database
-from filmroom.dicom.names import normalise_name
 from filmroom.dicom.question import All, AnyOf, Key, Level, Question, Single
-from filmroom.security.policy import dressed, sees
-from filmroom.security.principals import Kind, Principal
-from filmroom.security.roles import READY, Action, Grant
-from filmroom.security.scopes import WHOLE, Scope, Subject
+from filmroom.security.principals import Principal
 from filmroom.storage.blobs import Blobs
 
 pytestmark = [pytest.mark.capability("6.3.2"), pytest.mark.asyncio(loop_scope="module")]
 
-ME = "person:7"
-SCOPES = {
-    "whole": WHOLE,
-    "site": Scope(sites=frozenset({"North"})),
-    "department": Scope(departments=frozenset({"CT room"})),
-    "modality": Scope(modalities=frozenset({"CT"})),
-    "modality with priors": Scope(modalities=frozenset({"CT"}), priors=True),
-    "referring me": Scope(referring_me=True),
-    "referring me with priors": Scope(referring_me=True, priors=True),
-    "assigned to me": Scope(assigned_to_me=True),
-    "patient list": Scope(patient_lists=frozenset({"ward 5"})),
-    "not sensitive": Scope(max_sensitivity=2),
-    "de-identified": Scope(deidentified_only=True),
-    "one study": Scope(studies=frozenset({"1.9.3"})),
-    "CT of the site, not sensitive": Scope(
-        sites=frozenset({"North"}), modalities=frozenset({"CT"}), max_sensitivity=2, priors=True
-    ),
-    "nothing": Scope(sites=frozenset({"Nowhere"})),
-}
-ROLES = {
-    **{name: READY[name] for name in READY if Action.VIEW in READY[name].actions},
-}
-
-
-@dataclass(frozen=True)
-class Case:
-    """One study of the population: its series are (modality) in order."""
-
-    number: int
-    patient: str
-    modalities: tuple[str, ...]
-    site: str = ""
-    department: str = ""
-    referring: str = ""
-    assigned: bool = False
-    listed: bool = False
-    sensitivity: int = 0
-    protected: bool = False
-    deidentified: bool = False
-
-    @property
-    def uid(self) -> str:
-        return f"1.9.{self.number}"
-
-    def subjects(self) -> list[Subject]:
-        return [
-            Subject(
-                study_uid=self.uid,
-                site=self.site,
-                department=self.department,
-                modality=modality,
-                referring=normalise_name(self.referring),
-                assignees=frozenset({ME} if self.assigned else ()),
-                patient_lists=frozenset({"ward 5"} if self.listed else ()),
-                deidentified=self.deidentified,
-                sensitivity=self.sensitivity,
-                protected=self.protected,
-            )
-            for modality in self.modalities
-        ]
-
-
-CASES = (
-    Case(1, "A", ("CT", "MR"), site="North", referring="Smith^Jane"),
-    Case(2, "A", ("MR",), site="South", sensitivity=5),
-    Case(3, "B", ("CT",), site="South", department="CT room", assigned=True, listed=True),
-    Case(4, "B", ("MR", "SR"), department="MR room", listed=True),
-    Case(5, "C", ("CT", "SR"), site="North", protected=True),
-    Case(6, "C", ("MR",), site="North", sensitivity=9, protected=True),
-    Case(7, "D", ("CT",), deidentified=True),
-    Case(8, "D", ("MR",), deidentified=True, sensitivity=9),
-    Case(9, "E", ("MR",), site="North", department="CT room", sensitivity=2),
-)
-
-
-def _one(vr: str, value: Any) -> dict[str, Any]:
-    return {"vr": vr, "Value": [value]} if value not in ("", None) else {"vr": vr}
-
-
-def _datasets(case: Case) -> list[dict[str, Any]]:
-    return [
-        {
-            "00080016": _one("UI", "1.2.840.10008.5.1.4.1.1.2"),
-            "00080018": _one("UI", f"{case.uid}.{n}.1"),
-            "00080020": _one("DA", f"202611{10 + case.number}"),
-            "00080050": _one("SH", f"ACC{case.number}"),
-            "00080060": _one("CS", modality),
-            "00080090": _one("PN", {"Alphabetic": case.referring}) if case.referring else {"vr": "PN"},
-            "00100010": _one("PN", {"Alphabetic": f"Patient^{case.patient}"}),
-            "00100020": _one("LO", case.patient),
-            "00120062": _one("CS", "YES" if case.deidentified else "NO"),
-            "0020000D": _one("UI", case.uid),
-            "0020000E": _one("UI", f"{case.uid}.{n}"),
-            "00200011": _one("IS", n),
-        }
-        for n, modality in enumerate(case.modalities, 1)
-    ]
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def population(database_url: str) -> AsyncIterator[Database]:
-    async for database in _filled(database_url):
+    async for database in filled(database_url):
         yield database
-
-
-async def _filled(database_url: str) -> AsyncIterator[Database]:
-    async with own_schema(database_url) as database:
-        for case in CASES:
-            await index_some(database, _datasets(case))
-        async with database.transaction() as tx:
-            for name in ("North", "South"):
-                await tx.execute("INSERT INTO site (name) VALUES ($1)", name)
-            for name in ("CT room", "MR room"):
-                await tx.execute("INSERT INTO department (site_pk, name) SELECT min(pk), $1 FROM site", name)
-            await tx.execute("INSERT INTO patient_list (name) VALUES ('ward 5')")
-            for case in CASES:
-                await _mark(tx, case)
-        yield database
-
-
-async def _mark(tx: Any, case: Case) -> None:
-    pk, patient = await tx.fetchrow("SELECT pk, patient_pk FROM study WHERE study_uid = $1", case.uid)
-    await tx.execute(
-        "UPDATE study SET sensitivity = $2, site_pk = (SELECT pk FROM site WHERE name = $3),"
-        " department_pk = (SELECT pk FROM department WHERE name = $4) WHERE pk = $1",
-        pk, case.sensitivity, case.site, case.department,
-    )  # fmt: skip
-    if case.assigned:
-        await tx.execute("INSERT INTO study_assignee VALUES ($1, $2)", pk, ME)
-    if case.listed:
-        await tx.execute(
-            "INSERT INTO patient_list_member SELECT min(pk), $1 FROM patient_list ON CONFLICT DO NOTHING", patient
-        )
-    if case.protected:
-        await tx.execute(
-            "INSERT INTO protected_patient VALUES ($1, 'vip', '', 'x', now()) ON CONFLICT DO NOTHING", patient
-        )
-
-
-def somebody(role: str, scope: Scope, *, device: bool = False) -> Principal:
-    """A person or device with one role, narrowed by a scope, as the role book makes them."""
-    from filmroom.security.scopes import narrowed
-
-    kind = Kind.DEVICE if device else Kind.PERSON
-    bare = Principal(ME, "rita", kind, frozenset({role}))
-    grant = Grant(role, ROLES[role].actions, narrowed(ROLES[role].scopes, scope))
-    return dressed(bare, [grant], names=frozenset({normalise_name("Smith^Jane")}), protecting=True)
-
-
-def expected(who: Principal) -> dict[str, list[str]]:
-    """Series UIDs in sight by study, as the pure decision has it."""
-    found: dict[str, list[str]] = {}
-    for _, of_patient in itertools.groupby(CASES, key=lambda case: case.patient):
-        cases = list(of_patient)
-        subjects = [(case, n, s) for case in cases for n, s in enumerate(case.subjects(), 1)]
-        verdicts = sees(who.view, [s for *_, s in subjects])
-        for (case, n, _), seen in zip(subjects, verdicts, strict=True):
-            if seen:
-                found.setdefault(case.uid, []).append(f"{case.uid}.{n}")
-    return found
 
 
 class Doors:

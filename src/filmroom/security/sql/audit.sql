@@ -39,6 +39,7 @@ WHERE (:before::bigint IS NULL OR seq < :before)
   AND (:study::text IS NULL OR studies @> ARRAY[:study::text])
   AND (:who::text IS NULL OR who = :who OR lower(who_name) = lower(:who))
   AND (:kinds::text[] IS NULL OR kind = ANY (:kinds))
+  AND (:failed::boolean IS NULL OR (outcome <> 0) = :failed)
   AND (:since::timestamptz IS NULL OR at >= :since) AND (:until::timestamptz IS NULL OR at < :until)
 ORDER BY seq DESC LIMIT :limit;
 
@@ -99,3 +100,23 @@ SELECT seq FROM audit_cursor WHERE reader = :reader;
 
 -- name: set_sent
 INSERT INTO audit_cursor (reader, seq) VALUES (:reader, :seq) ON CONFLICT (reader) DO UPDATE SET seq = excluded.seq;
+
+-- name: name_of_person
+SELECT name FROM account WHERE 'person:' || pk = :who;
+
+-- name: patient_of_target
+-- The patient that an entry about a patient, an order or a step of one names.
+SELECT coalesce(i.value, '') AS id, coalesce(i.issuer, '') AS issuer, p.name_alphabetic, p.name_ideographic
+FROM patient AS p
+LEFT JOIN LATERAL (
+    SELECT value, issuer FROM patient_identifier WHERE patient_pk = coalesce(p.merged_into, p.pk) AND value <> ''
+    ORDER BY is_primary DESC, pk LIMIT 1
+) AS i ON true
+WHERE p.pk = CASE :kind::text
+    WHEN 'patient' THEN :key::bigint
+    WHEN 'order' THEN (SELECT patient_pk FROM imaging_order WHERE pk = :key::bigint)
+    ELSE (SELECT o.patient_pk FROM scheduled_step s JOIN imaging_order o ON o.pk = s.order_pk WHERE s.pk = :key::bigint)
+    END;
+
+-- name: one
+SELECT seq, body FROM audit_event WHERE id = :id::uuid;

@@ -6,12 +6,14 @@ ON CONFLICT (sop_uid) DO NOTHING
 RETURNING pk;
 
 -- name: find
-SELECT pk, sop_uid, status, station, source, charset, study_uids, remarks, attributes, created_at, updated_at
-FROM performed_step WHERE sop_uid = :sop_uid;
+SELECT m.pk, m.sop_uid, m.status, m.station, m.source, m.charset, m.study_uids, m.remarks, m.attributes, m.created_at,
+       m.updated_at
+FROM performed_step m WHERE m.sop_uid = :sop_uid AND /*seen*/ true;
 
 -- name: lock
-SELECT pk, sop_uid, status, station, source, charset, study_uids, remarks, attributes, created_at, updated_at
-FROM performed_step WHERE sop_uid = :sop_uid FOR NO KEY UPDATE;
+SELECT m.pk, m.sop_uid, m.status, m.station, m.source, m.charset, m.study_uids, m.remarks, m.attributes, m.created_at,
+       m.updated_at
+FROM performed_step m WHERE m.sop_uid = :sop_uid AND /*seen*/ true FOR NO KEY UPDATE OF m;
 
 -- name: set
 UPDATE performed_step SET status = :status, attributes = :attributes, version = version + 1, updated_at = :at
@@ -71,11 +73,13 @@ INSERT INTO performed_forward (performed_pk, ae_title, created, version) VALUES 
 ON CONFLICT (performed_pk, ae_title) DO UPDATE SET created = true, version = greatest(performed_forward.version, :version);
 
 -- name: list
-SELECT pk, sop_uid, status, station, source, study_uids, remarks, attributes, version, created_at, updated_at
-FROM performed_step
-WHERE (:status::text = '' OR status = :status) AND (:study_uid::text = '' OR study_uids && ARRAY[:study_uid::text])
-  AND (:source::text = '' OR source = :source) AND (:before::bigint IS NULL OR pk < :before)
-ORDER BY pk DESC LIMIT :limit;
+SELECT m.pk, m.sop_uid, m.status, m.station, m.source, m.study_uids, m.remarks, m.attributes, m.version, m.created_at,
+       m.updated_at
+FROM performed_step m
+WHERE (:status::text = '' OR m.status = :status)
+  AND (:study_uid::text = '' OR m.study_uids && ARRAY[:study_uid::text])
+  AND (:source::text = '' OR m.source = :source) AND (:before::bigint IS NULL OR m.pk < :before) AND /*seen*/ true
+ORDER BY m.pk DESC LIMIT :limit;
 
 -- name: stale
 -- Steps that nobody has said anything about for long.

@@ -13,16 +13,23 @@ SELECT nextval('scheduled_step_seq');
 -- name: add_order
 -- Nothing comes back when another order has the accession number.
 INSERT INTO imaging_order (patient_pk, patient_id, patient_issuer, accession, accession_issuer, placer_number,
-                           filler_number, admission_id, attributes, site_pk, department_pk, created_at, updated_at)
+                           filler_number, admission_id, attributes, site_pk, department_pk, referring, created_at,
+                           updated_at)
 VALUES (:patient_pk, :patient_id, :patient_issuer, :accession, :accession_issuer, :placer_number, :filler_number,
-        :admission_id, :attributes, :site_pk, :department_pk, :at, :at)
+        :admission_id, :attributes, :site_pk, :department_pk, :referring, :at, :at)
 ON CONFLICT (accession, accession_issuer) DO NOTHING
 RETURNING pk;
 
 -- name: find_order
-SELECT pk, patient_pk, accession, accession_issuer, state FROM imaging_order
-WHERE accession = :accession AND accession_issuer = :accession_issuer
-FOR NO KEY UPDATE;
+SELECT o.pk, o.patient_pk, o.accession, o.accession_issuer, o.state FROM imaging_order o
+WHERE o.accession = :accession AND o.accession_issuer = :accession_issuer AND /*seen*/ true
+FOR NO KEY UPDATE OF o;
+
+-- name: step_seen
+SELECT s.pk FROM scheduled_step s
+JOIN requested_procedure r ON r.pk = s.procedure_pk
+JOIN imaging_order o ON o.pk = s.order_pk
+WHERE s.pk = :pk AND /*seen*/ true;
 
 -- name: list_orders
 -- Newest first, those before ``before``.
@@ -31,7 +38,7 @@ SELECT o.pk, o.accession, o.accession_issuer, o.patient_id, o.patient_issuer, o.
 FROM imaging_order o
 WHERE (:accession::text = '' OR o.accession = :accession) AND (:patient_id::text = '' OR o.patient_id = :patient_id)
   AND (:state::text = '' OR o.state = :state) AND (:issuer::text IS NULL OR o.accession_issuer = :issuer)
-  AND (:before::bigint IS NULL OR o.pk < :before)
+  AND (:before::bigint IS NULL OR o.pk < :before) AND /*seen*/ true
 ORDER BY o.pk DESC LIMIT :limit;
 
 -- name: touch_order

@@ -14,12 +14,12 @@ ON CONFLICT (sop_uid) DO NOTHING
 RETURNING pk;
 
 -- name: get
-SELECT pk, sop_uid, state, transaction_uid, charset, attributes, version, deleted_at FROM workitem
-WHERE sop_uid = :sop_uid;
+SELECT w.pk, w.sop_uid, w.state, w.transaction_uid, w.charset, w.attributes, w.version, w.deleted_at FROM workitem w
+WHERE w.sop_uid = :sop_uid AND /*seen*/ true;
 
 -- name: lock
-SELECT pk, sop_uid, state, transaction_uid, charset, attributes, version, deleted_at FROM workitem
-WHERE sop_uid = :sop_uid FOR NO KEY UPDATE;
+SELECT w.pk, w.sop_uid, w.state, w.transaction_uid, w.charset, w.attributes, w.version, w.deleted_at FROM workitem w
+WHERE w.sop_uid = :sop_uid AND /*seen*/ true FOR NO KEY UPDATE OF w;
 
 -- name: set
 UPDATE workitem
@@ -77,8 +77,8 @@ VALUES (:sop_uid, :event_type, :attributes, :receivers, :at) RETURNING pk;
 SELECT pk, sop_uid, event_type, attributes, receivers FROM workitem_event WHERE pk = :pk;
 
 -- name: events_for
-SELECT pk, sop_uid, event_type, attributes FROM workitem_event
-WHERE pk = ANY (:pks::bigint[]) AND :receiver = ANY (receivers) ORDER BY pk;
+SELECT v.pk, v.sop_uid, v.event_type, v.attributes FROM workitem_event v JOIN workitem w ON w.sop_uid = v.sop_uid
+WHERE v.pk = ANY (:pks::bigint[]) AND :receiver = ANY (v.receivers) AND /*seen*/ true ORDER BY v.pk;
 
 -- name: dimse_receivers
 -- Of AE titles, those that we can call.
@@ -87,6 +87,26 @@ SELECT ae_title FROM device WHERE ae_title = ANY (:titles::text[]) AND enabled;
 -- name: listeners
 -- Everybody who hears of anything.
 SELECT receiver FROM workitem_global UNION SELECT receiver FROM workitem_subscription;
+
+-- name: announcing
+-- One process at a time judges what the archive does as a whole.
+SELECT pg_advisory_xact_lock(x'55505353'::int);
+
+-- name: others_went_on
+SELECT EXISTS (SELECT FROM live_node WHERE started_at < :before
+               AND seen_at >= now() - make_interval(secs => :silent_s));
+
+-- name: nodes
+SELECT count(*)::int FROM live_node WHERE seen_at >= now() - make_interval(secs => :silent_s);
+
+-- name: announced_since
+SELECT EXISTS (SELECT FROM workitem_event WHERE event_type = 4 AND at >= :since
+               AND attributes -> '00741242' -> 'Value' ->> 0 = 'RESTARTED');
+
+-- name: untold
+-- Whether the last report of the provider's status is still on its way to anybody.
+SELECT EXISTS (SELECT FROM job WHERE kind = 'ups-event' AND state IN ('waiting', 'running')
+               AND (body ->> 'event')::bigint = (SELECT max(pk) FROM workitem_event WHERE event_type = 4));
 
 -- name: expired
 -- Finished items that nobody holds.
@@ -100,5 +120,5 @@ DELETE FROM workitem_subscription WHERE workitem_pk = ANY (:pks::bigint[]);
 
 -- name: subscriptions
 SELECT s.receiver, w.sop_uid, s.deletion_lock FROM workitem_subscription s JOIN workitem w ON w.pk = s.workitem_pk
-WHERE :receiver::text = '' OR s.receiver = :receiver
+WHERE (:receiver::text = '' OR s.receiver = :receiver) AND /*seen*/ true
 ORDER BY s.receiver, w.sop_uid LIMIT :limit;
