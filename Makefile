@@ -20,7 +20,7 @@ test: check  ## Set up, then every check and every test
 	@$(PY) tools/run_tests.py
 
 unit: devsetup  ## The unit tests alone (seconds)
-	@$(PY) -m pytest -q -n 2 --dist loadfile tests/unit tests/conformance
+	@$(PY) -m pytest -q -n 2 --dist loadfile tests/unit
 
 .PHONY: devsetup
 devsetup:

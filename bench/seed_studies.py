@@ -140,7 +140,8 @@ async def seed(database: Database, studies: int) -> None:
         await tx.execute("SET LOCAL synchronous_commit = off")
         await _fill(tx, rows, patients, studies)
     async with database.connection() as connection:
-        await connection.execute("VACUUM ANALYZE patient, patient_identifier, study, series, instance")
+        await connection.execute("SET statement_timeout = 0")
+        await connection.execute("VACUUM ANALYZE patient, patient_identifier, study, series, instance", timeout=3600.0)
 
 
 async def _fill(tx: Connection, rows: list[tuple[Any, ...]], patients: int, studies: int) -> None:

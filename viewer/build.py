@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prepare the viewer (OHIF) for being served below /viewer/: fetch, check, strip, patch, compress into viewer/dist.
+"""Prepare the viewer (OHIF) for being served below .../viewer/: fetch, check, strip, patch, compress into viewer/dist.
 
 Takes the published package from the npm registry that this machine is configured for, refuses it unless its digest is
 the one written here, and works without any network when the package or the result is already there.
@@ -34,13 +34,16 @@ TEXT = {".js", ".mjs", ".css", ".html", ".json", ".svg", ".wasm", ".xml", ".webm
 SMALL_BYTES = 1024
 ZSTD_LEVEL, GZIP_LEVEL = 12, 6
 
+# Scripts and workers find their own folder, so that the site may stand below any path of a proxy.
+OWN_FOLDER = '(/^.*?\\/viewer\\//.exec(self.location.pathname) || ["/viewer/"])[0]'
+
 EMPTY_WORKER = b"// No service worker here: the server's own cache headers do the work.\n"
 
 Patch = tuple[str, str, int]
 # What is replaced in the scripts, by what, and in how many files it must be found.
 SCRIPT_PATCHES: tuple[Patch, ...] = (
-    ('__webpack_require__.p = "/";', f'__webpack_require__.p = "{BASE}";', 8),
-    ("'/dicom-microscopy-viewer/", f"'{BASE}dicom-microscopy-viewer/", 1),
+    ('__webpack_require__.p = "/";', f"__webpack_require__.p = {OWN_FOLDER};", 8),
+    ("'/dicom-microscopy-viewer/", "__webpack_require__.p + 'dicom-microscopy-viewer/", 1),
     # Never fetched from elsewhere: what is not here is not there.
     ("https://cdn.jsdelivr.net/npm/", f"{BASE}absent/", 1),
     ("https://huggingface.co/", f"{BASE}absent/", 2),
@@ -126,7 +129,7 @@ def served_name(name: str) -> str | None:
 
 def patch(folder: Path) -> None:
     """Move everything below the base path, and cut the ways out of the site."""
-    say(f"patching for {BASE}")
+    say("patching")
     scripts = list(folder.rglob("*.js"))
     for old, new, expected in SCRIPT_PATCHES:
         found = sum(replace(path, [(old, new)]) for path in scripts)
@@ -137,8 +140,8 @@ def patch(folder: Path) -> None:
     if not replace(folder / "index.html", PAGE_PATCHES):
         sys.exit("viewer: index.html is not as expected")
     for path in folder.glob("*.css"):
-        replace(path, [("url(/", f"url({BASE}")])
-    replace(folder / "manifest.json", [('"/', f'"{BASE}')])
+        replace(path, [("url(/", "url(")])
+    replace(folder / "manifest.json", [('"/', '"')])
 
 
 def replace(path: Path, pairs: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> bool:

@@ -1,7 +1,7 @@
 """All scenarios, in the order of the report."""
 
 from bench.framework import Scenario
-from bench.scenarios import connections, ingest, query, retrieve, web
+from bench.scenarios import connections, ingest, query, retrieve, viewer, web
 
 ALL: tuple[Scenario, ...] = (
     *ingest.SCENARIOS,
@@ -9,4 +9,5 @@ ALL: tuple[Scenario, ...] = (
     *query.SCENARIOS,
     *retrieve.SCENARIOS,
     *web.SCENARIOS,
+    *viewer.SCENARIOS,
 )

@@ -1,26 +1,21 @@
 import "@mantine/core/styles.css";
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createRootRoute, createRoute, createRouter, redirect, RouterProvider } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { adminRoutes } from "./admin/routes";
 import { Shell } from "./kit/shell";
 import { theme, variables } from "./kit/theme";
 import { loadWords } from "./kit/words";
+import { rightsRoutes } from "./rights/routes";
 import { studyRoutes } from "./study/routes";
 
 const root = createRootRoute({ component: Shell });
-const home = createRoute({
-  getParentRoute: () => root,
-  path: "/",
-  beforeLoad: () => {
-    throw redirect({ to: "/studies" });
-  },
-});
+const home = createRoute({ getParentRoute: () => root, path: "/" });
 
 const router = createRouter({
-  routeTree: root.addChildren([home, ...studyRoutes(root), ...adminRoutes(root)]),
+  routeTree: root.addChildren([home, ...studyRoutes(root), ...adminRoutes(root), ...rightsRoutes(root)]),
   basepath: "/console",
   // Filters stay readable in the address: plain strings, not JSON.
   parseSearch: (search) => Object.fromEntries(new URLSearchParams(search)),

@@ -106,13 +106,17 @@ class WebSettings:
     )
     port: int = setting(8080, env="FILMROOM_HTTP_PORT", help="TCP port of the web listener.")
     public_url: str = setting(
-        "", env="FILMROOM_PUBLIC_URL", help="Address that browsers use, where a proxy stands in front. Empty: as asked."
+        "",
+        env="FILMROOM_PUBLIC_URL",
+        help="Address that browsers use, where a proxy stands in front, with the path below which it shows this server "
+        "if it does (https://pacs.example.org/images). Empty: as asked.",
     )
     trusted_proxies: str = setting(
         "",
         env="FILMROOM_TRUSTED_PROXIES",
-        help="Networks of reverse proxies whose X-Forwarded-For is believed, separated by commas (10.0.0.5/32): who "
-        "tries passwords, and who is in the audit trail, is then the browser and not the proxy.",
+        help="Networks of reverse proxies whose X-Forwarded-For, -Proto, -Host and -Prefix are believed, separated by "
+        "commas (10.0.0.5/32): who tries passwords, and who is in the audit trail, is then the browser and not the "
+        "proxy, and addresses that are handed out are the ones that the browser uses.",
     )
     session_hours: float = setting(12.0, help="Hours after which a browser session ends.")
     max_json_bytes: int = setting(1_048_576, help="Largest JSON request body, in bytes.")
@@ -198,6 +202,9 @@ class WorkflowSettings:
     notice_retry_hours: float = setting(
         24.0,
         help="Hours for which an event report, availability notice or forwarded procedure step is tried again.",
+    )
+    event_reports: bool = setting(
+        True, help="Tell devices of work items (UPS) by N-EVENT-REPORT; false answers their subscriptions with C315."
     )
     commitment_overdue_hours: float = setting(
         24.0, help="Hours after which a storage commitment request of ours that nobody answered is marked overdue."
@@ -322,8 +329,13 @@ class SecuritySettings:
 
     separate_duties: bool = setting(
         False,
-        help="System, security and audit are three people's duties: the administrator role neither manages accounts' "
-        "rights and protected patients nor reads the audit trail; security-officer and auditor do.",
+        help="System, security and audit are three people's duties: the administrator role keeps the system alone, "
+        "security-officer and auditor do the rest, nobody holds two of them, and none of the three sees patients.",
+    )
+    second_person: str = setting(
+        "",
+        help="What is done only when a second person agrees, separated by commas: delete (studies, series, objects), "
+        "rights (roles and who has them).",
     )
     audit_days: float = setting(
         2190.0, help="Days that audit records are kept; 0 keeps them for ever. Law asks for at least 180 in China."

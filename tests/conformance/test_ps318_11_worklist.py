@@ -127,6 +127,8 @@ async def test_11_8_a_cancel_is_a_request(served: Served) -> None:
     assert "already in the requested state of CANCELED" in answer.headers["warning"]
     uid = await created(served)
     await put_state(served, uid, "IN PROGRESS", generate_uid())
+    assert (await served.client.post(f"{WORKITEMS}/{uid}/cancelrequest")).status_code == 409  # who would hear of it?
+    await served.client.post(f"{WORKITEMS}/{uid}/subscribers/WATCHER")
     assert (await served.client.post(f"{WORKITEMS}/{uid}/cancelrequest")).status_code == 202
     assert (await served.client.get(f"{WORKITEMS}/{uid}")).json()[0]["00741000"]["Value"] == ["IN PROGRESS"]
 
@@ -172,11 +174,13 @@ class Channel:
             *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
         ]
         writer.write("\r\n".join([*lines, "", ""]).encode())
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        async with asyncio.timeout(10):
+            head = await reader.readuntil(b"\r\n\r\n")
         return int(head.split(b" ", 2)[1]), cls(reader, writer)
 
     async def next(self) -> Any:
-        first, size = await asyncio.wait_for(self._reader.readexactly(2), 10)
+        async with asyncio.timeout(10):
+            first, size = await self._reader.readexactly(2)
         assert first == 0x81
         if size == 126:
             size = int.from_bytes(await self._reader.readexactly(2), "big")

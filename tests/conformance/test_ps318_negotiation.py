@@ -5,7 +5,14 @@ import pytest
 from filmroom.archive.model import Outcome, Stored
 from filmroom.archive.retrieve import ANY
 from filmroom.dicom.transfersyntax import TRANSFER_SYNTAXES, lookup
-from filmroom.net.web.dicomweb.negotiate import FRAME_TYPES, OLD_NAMES, file_syntaxes, frame_media, frame_syntaxes
+from filmroom.net.web.dicomweb.negotiate import (
+    FRAME_TYPES,
+    OLD_NAMES,
+    as_stored_first,
+    file_syntaxes,
+    frame_media,
+    frame_syntaxes,
+)
 from filmroom.net.web.dicomweb.stow_answer import FAILURE_REASON, Wrong, report, status_of
 from filmroom.wire.http.mediatypes import Choice, choices
 
@@ -118,3 +125,12 @@ def test_10_5_3_2_what_failed_without_a_name_is_among_the_others():
     assert found["0008119A"]["Value"] == [
         {"00081197": {"vr": "US", "Value": [0xC000]}, "00000902": {"vr": "LO", "Value": ["not DICOM"]}}
     ]
+
+
+@pytest.mark.capability("6.2.1")
+def test_of_what_is_liked_equally_the_stored_form_goes_first():
+    """A slide viewer lists every coding it can read: nothing is made anew for it (PS3.18 8.7.5)."""
+    jpeg = _4 + "50"
+    found = choices("image/jls, image/jp2, image/jpeg, application/octet-stream;q=0.5")
+    assert next(each.media for each in as_stored_first(found, jpeg)) == "image/jpeg"
+    assert as_stored_first(choices("image/jls, image/jpeg;q=0.9"), jpeg)[0].media == "image/jls"

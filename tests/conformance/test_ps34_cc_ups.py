@@ -8,15 +8,19 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE, Association
+from tests.fixtures.admitted import eventually
 from tests.fixtures.clinic import Clinic, open_clinic
 
 from filmroom.archive.devices import Devices
+from filmroom.base.clock import SystemClock
 from filmroom.base.ids import AeTitle
 from filmroom.db.pool import Database
 from filmroom.net.dimse.models import UPS_PULL, UPS_PUSH, UPS_QUERY, UPS_WATCH
 from filmroom.net.dimse.scp.ups import UPS_STATUS
 from filmroom.security.principals import SYSTEM
+from filmroom.workflow.ups_events import Subscriptions
 from filmroom.workflow.ups_model import FILTERED_GLOBAL, GLOBAL, NEXT, Ask, Fault, State
+from filmroom.workflow.ups_provider import ProviderStatus
 
 pytestmark = pytest.mark.capability("1.7.9")
 
@@ -222,8 +226,73 @@ async def test_cc_2_2_3_a_cancel_request_ends_a_scheduled_item_and_asks_of_one_i
     assert held.ProcedureStepState == "CANCELED"
     assert held.ProcedureStepProgressInformationSequence[0].ReasonForCancellation == "wrong patient"
     uid, _ = await claimed(clinic)
+    watch = action(ReceivingAE="WATCHER", DeletionLock="FALSE")
+    assert await act(clinic, uid, 3, watch, UPS_WATCH) == 0
     assert await act(clinic, uid, 2, action(), UPS_WATCH) == 0
     assert await state(clinic, uid) == "IN PROGRESS"
+
+
+async def test_cc_2_2_3_a_cancel_request_of_which_no_performer_would_hear_is_c312(clinic: Clinic) -> None:
+    uid, _ = await claimed(clinic)
+    assert await act(clinic, uid, 2, action(), UPS_WATCH) == 0xC312
+    assert await state(clinic, uid) == "IN PROGRESS"
+
+
+async def test_table_cc_2_3_3_an_archive_that_sends_no_event_reports_answers_c315(database: Database) -> None:
+    async with open_clinic(database, subscriptions=Subscriptions(database, event_reports=False)) as silent:
+        await Devices(database).put(AeTitle("WATCHER"), "127.0.0.1", 11113)
+        _, uid = await push(silent)
+        watch = action(ReceivingAE="WATCHER", DeletionLock="FALSE")
+        assert await act(silent, uid, 3, watch, UPS_WATCH) == 0xC315
+
+
+async def test_every_status_of_the_ups_tables_is_one_of_ours() -> None:
+    """PS3.4 tables CC.2.1-2, CC.2.2-2, CC.2.3-3, CC.2.5-4: C300 to C315 without C305 and C306, which are nobody's."""
+    of_ups = {code for code in UPS_STATUS.values() if code >= 0xC300}
+    assert of_ups == {*range(0xC300, 0xC305), *range(0xC307, 0xC30A), *range(0xC310, 0xC316)}
+
+
+async def status_told(clinic: Clinic) -> list[tuple[str, str, str]]:
+    """What everybody was told of the provider itself: SCP status, of the subscription list, of the item list."""
+    async with clinic.database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT attributes FROM workitem_event WHERE event_type = 4 AND sop_uid = $1 ORDER BY pk", GLOBAL
+        )
+    return [tuple(row[0][tag]["Value"][0] for tag in ("00741242", "00741244", "00741246")) for row in rows]
+
+
+async def test_cc_2_4_3_subscribers_are_told_when_the_provider_restarts_and_goes_down(clinic: Clinic) -> None:
+    _, uid = await push(clinic)
+    await act(clinic, uid, 3, action(ReceivingAE="WATCHER", DeletionLock="FALSE"), UPS_WATCH)
+    provider = ProviderStatus(clinic.database, SystemClock(), retry_hours=1, settle_s=0.05)
+    await provider.start()
+    await eventually(lambda: status_told(clinic))
+    again = ProviderStatus(clinic.database, SystemClock(), retry_hours=1, settle_s=0.05)
+    await again.start()  # two processes that begin together are one start
+    await again.stop()
+    async with clinic.database.connection() as connection:
+        await connection.execute("UPDATE job SET state = 'done' WHERE kind = 'ups-event'")
+    await provider.stop()
+    warm = ("WARM START", "WARM START")
+    assert (await status_told(clinic))[0] == ("RESTARTED", *warm)
+    assert {each[0] for each in (await status_told(clinic))[1:]} == {"GOING DOWN"}
+
+
+async def test_cc_2_4_3_a_process_among_others_says_nothing(clinic: Clinic) -> None:
+    _, uid = await push(clinic)
+    await act(clinic, uid, 3, action(ReceivingAE="WATCHER", DeletionLock="FALSE"), UPS_WATCH)
+    async with clinic.database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO live_node (node, seen_at, started_at) VALUES "
+            "('other', now() + interval '1 h', now() - interval '1 h'), ('this', now() + interval '1 h', now())"
+        )
+    provider = ProviderStatus(clinic.database, SystemClock(), retry_hours=1, settle_s=0.01)
+    await provider.start()
+    assert provider._task is not None
+    async with asyncio.timeout(10):
+        await provider._task
+    await provider.stop()
+    assert await status_told(clinic) == []
 
 
 async def test_cc_2_6_3_a_set_needs_the_lock_in_progress_and_none_before(clinic: Clinic) -> None:

@@ -27,7 +27,7 @@ def test_the_sample_hospital(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     own = [each for each in objects if each.get("IssuerOfPatientID") == "FILMROOM"]
     names = {str(each.PatientName) for each in own}
     assert {"Zhang^Wei=张^伟", "Wang^XiuYing=王^秀英", "Yamada^Tarou=山田^太郎=やまだ^たろう"} < names
-    assert {each.Modality for each in own} == {"CT", "CR", "MR", "US", "XA", "SR"}
+    assert {each.Modality for each in own} == {"CT", "CR", "MR", "US", "XA", "SR", "SEG", "RTSTRUCT", "DOC"}
     assert all(each.StudyDate <= "20260301" for each in own)
 
     slices = sorted(

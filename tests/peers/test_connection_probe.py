@@ -142,7 +142,8 @@ async def socket_server(say: bytes | None) -> AsyncIterator[int]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
-        await asyncio.wait_for(served.acquire(), 5)
+        async with asyncio.timeout(5):
+            await served.acquire()
     finally:
         server.close()
         await server.wait_closed()

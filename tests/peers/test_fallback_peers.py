@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,46 @@ def retrieve(server: Filmroom, model: str, study: str, destination: str) -> list
     found = [status for status, _ in association.send_c_move(asked, destination, model)]
     association.release()
     return found
+
+
+@pytest.mark.capability("1.3.4")
+def test_what_other_archives_have_of_a_patient_is_fetched_beside_what_is_here(ours: Filmroom, tmp_path: Path) -> None:
+    """PATIENT level: the other archive is asked which studies it has of the patient (C-FIND), and gives the rest."""
+    run = fresh_run()
+    here, there = (list(objects("ct", Study(run, number), 2)) for number in (1, 2))
+    patient = str(dcmread(io.BytesIO(here[0].part10())).PatientID)
+    there = [with_patient(each, patient) for each in there]
+    with dcmqrscp(tmp_path / "other") as other, storing() as destination:
+        stands_in(ours, other.ae, other.port, outgoing=["find", "get"])
+        ours.add_destination("STORER", destination.port)
+        for port, ae, sent in ((ours.dicom_port, ours.ae, here), (other.port, other.ae, there)):
+            with dimse.Association.open(("127.0.0.1", port), ae, [CT_IMAGE]) as association:
+                for each in sent:
+                    assert association.store(each) == dimse.SUCCESS
+        final = retrieve_patient(ours, patient, "STORER")
+        assert (final.Status, final.NumberOfCompletedSuboperations) == (0, 4)
+        assert sorted(destination.taken) == sorted(each.sop_uid for each in [*here, *there])
+        assert stored_in(ours, there[0].study_uid) == {each.sop_uid for each in there}
+        # Nothing is left to fetch: the second time all of it comes from here.
+        assert retrieve_patient(ours, patient, "STORER").NumberOfCompletedSuboperations == 4
+
+
+def with_patient(each: Object, patient: str) -> Object:
+    """The same of another patient, whose identifier is as long."""
+    own = str(dcmread(io.BytesIO(each.part10())).PatientID)
+    assert len(own) == len(patient)
+    return replace(each, header=each.header.replace(own.encode(), patient.encode()))
+
+
+def retrieve_patient(server: Filmroom, patient: str, destination: str) -> Dataset:
+    """The last answer to pynetdicom's C-MOVE of a whole patient."""
+    entity = AE(ae_title="ASKER")
+    model = "1.2.840.10008.5.1.4.1.2.1.2"
+    entity.add_requested_context(model)
+    asked = Dataset()
+    asked.QueryRetrieveLevel, asked.PatientID = "PATIENT", patient
+    association = entity.associate("127.0.0.1", server.dicom_port, ae_title=server.ae)
+    assert association.is_established
+    found = [status for status, _ in association.send_c_move(asked, destination, model)]
+    association.release()
+    return found[-1]

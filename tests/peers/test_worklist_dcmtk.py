@@ -13,7 +13,7 @@ from bench.servers import free_port
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from tests.fixtures.clinic import CT_HEAD, Clinic, open_clinic, order, step
-from tests.fixtures.server_tools import Peer, _running, program, run_tool
+from tests.fixtures.server_tools import Peer, program, run_tool, running
 
 from filmroom.db.pool import Database
 from filmroom.workflow.candidates import Candidates, entries
@@ -63,7 +63,7 @@ def wlmscpfs(folder: Path, items: list[Dataset]) -> Iterator[Peer]:
         file = FileDataset(str(place / f"{number}.wl"), item, file_meta=meta, preamble=b"\0" * 128)
         file.save_as(place / f"{number}.wl", enforce_file_format=True)
     port = free_port()
-    with _running([program("wlmscpfs"), "-q", "-dfr", "-dfp", str(folder), str(port)], port):
+    with running([program("wlmscpfs"), "-q", "-dfr", "-dfp", str(folder), str(port)], port):
         yield Peer(CALLED, port, place)
 
 

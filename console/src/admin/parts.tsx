@@ -4,7 +4,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useRouterState } from "@tanstack/react-router";
 import { Fragment, type ReactNode, useCallback, useEffect, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
-import { showMoment } from "../kit/format";
+import { harmless, showMoment } from "../kit/format";
 import { Problem } from "../kit/http";
 import classes from "./admin.module.css";
 
@@ -111,7 +111,7 @@ export function Facts({ of }: { of: readonly (readonly [string, ReactNode])[] })
       {of.filter(([, value]) => value !== "" && value !== undefined && value !== null && value !== false).map(([label, value]) => (
         <Fragment key={label}>
           <dt>{label}</dt>
-          <dd>{value}</dd>
+          <dd>{typeof value === "string" ? harmless(value) : value}</dd>
         </Fragment>
       ))}
     </dl>

@@ -15,6 +15,7 @@ export const adminRoutes = <Root extends AnyRootRoute>(root: Root) =>
     createRoute({ getParentRoute: () => root, path: "/queues/jobs", component: lazyRouteComponent(() => import("./queues/jobs"), "Jobs") }),
     createRoute({ getParentRoute: () => root, path: "/rules", component: lazyRouteComponent(() => import("./rules/rules"), "Rules") }),
     createRoute({ getParentRoute: () => root, path: "/rules/storing", component: lazyRouteComponent(() => import("./rules/storing"), "Storing") }),
+    createRoute({ getParentRoute: () => root, path: "/rules/forward", component: lazyRouteComponent(() => import("./rules/forwarding"), "Forwarding") }),
     createRoute({ getParentRoute: () => root, path: "/webhooks", component: lazyRouteComponent(() => import("./webhooks"), "Webhooks") }),
     createRoute({ getParentRoute: () => root, path: "/users", component: lazyRouteComponent(() => import("./people/users"), "Users") }),
     createRoute({ getParentRoute: () => root, path: "/account", component: lazyRouteComponent(() => import("./people/account"), "Account") }),

@@ -5,10 +5,11 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, type WebhookAnswer, type WebhookDeliveryAnswer } from "../api/v1";
+import { Conflict, ConflictNote, Editing, useSave } from "../kit/editing";
 import { Designed } from "../kit/states";
 import { type Column, Table } from "../kit/table";
 import classes from "./admin.module.css";
-import { Ask, Facts, Note, Panel, Room, Secret, Section, State, useAct, useAddress, When, Wrong } from "./parts";
+import { Ask, Facts, Note, Panel, Room, say, Secret, Section, State, useAct, useAddress, When, Wrong } from "./parts";
 import { TONES } from "./queues/deliveries";
 
 const KINDS = ["InstancesStored", "InstancesDeleted", "InstancesRestored", "ObjectQuarantined", "StudyQuiet", "StudyComplete", "AttributesCorrected", "DeliveryEnded", "CommitmentReported", "CommitmentAnswered", "OrderScheduled", "OrderCancelled", "StepChanged", "StepPerformed", "WorkitemChanged", "AvailabilityNotified", "AuditAlert"];
@@ -33,7 +34,7 @@ export function Webhooks() {
   const add = <Button size="compact-sm" leftSection={<IconPlus size={15} />} onClick={() => go({ form: "new", hook: undefined })}>{t("webhooks.add")}</Button>;
   return (
     <Room tools={<>{add}<Text size="xs" c="dimmed">{t("webhooks.about")}</Text></>}
-      panel={at.form === "new" ? <HookForm key="new" onClose={close} onMade={setSecret} /> : open && (at.form === "edit" ? <HookForm key={`e${open.id}`} hook={open} onClose={() => go({ form: undefined })} onMade={setSecret} />
+      panel={at.form === "new" ? <HookForm key="new" onClose={close} onMade={setSecret} /> : open && (at.form === "edit" ? <Editing key={`e${open.id}`} of={["webhook", String(open.id)]} read={() => api.webhooks.get({ pk: open.id })}>{(base, again) => <HookForm hook={base} onClose={() => go({ form: undefined })} onMade={setSecret} onAgain={again} />}</Editing>
         : <HookPanel key={open.id} of={open} onEdit={() => go({ form: "edit" })} onSecret={setSecret} onClose={close} />)}>
       {hooks.isError ? <Designed.Failed error={hooks.error} retry={() => void hooks.refetch()} /> : (
         <Table label={t("room.webhooks")} columns={open || at.form ? columns.slice(0, 3) : columns} rows={rows} rowKey={(row) => String(row.id)} selected={at.hook} onSelect={(row) => go({ hook: String(row.id), form: undefined })} loading={hooks.isLoading}
@@ -46,15 +47,20 @@ export function Webhooks() {
   );
 }
 
-function HookForm({ hook, onClose, onMade }: { hook?: WebhookAnswer; onClose: () => void; onMade: (secret: string) => void }) {
+function HookForm({ hook, onClose, onMade, onAgain }: { hook?: WebhookAnswer; onClose: () => void; onMade: (secret: string) => void; onAgain?: () => void }) {
   const { t } = useTranslation();
   const [url, setUrl] = useState(hook?.url ?? "https://");
   const [description, setDescription] = useState(hook?.description ?? "");
   const [kinds, setKinds] = useState(hook?.kinds ?? []);
   const [enabled, setEnabled] = useState(hook?.enabled ?? true);
   const body = { url: url.trim(), description, kinds, condition: hook?.condition ?? {}, enabled };
-  const save = useAct(async () => (hook ? void (await api.webhooks.put({ pk: hook.id, body })) : (await api.webhooks.add({ body })).secret), {
-    refresh: [["webhooks"]], done: t("webhooks.saved"), onDone: (secret) => { onClose(); if (secret) onMade(secret); },
+  const save = useSave({
+    base: hook,
+    read: () => api.webhooks.get({ pk: hook!.id }),
+    write: async (ifMatch) => (hook ? void (await api.webhooks.put({ pk: hook.id, body, ifMatch })) : (await api.webhooks.add({ body })).secret),
+    values: (state) => ({ [t("webhooks.url")]: state.url, [t("devices.description")]: state.description, [t("webhooks.kinds")]: state.kinds, [t("rules.enabled")]: t(state.enabled ? "rules.on" : "rules.off") }),
+    refresh: [["webhooks"]],
+    onDone: (secret) => { say(t("webhooks.saved")); onClose(); if (secret) onMade(secret); },
   });
   const title = hook ? t("webhooks.edit") : t("webhooks.add");
   return (
@@ -63,7 +69,8 @@ function HookForm({ hook, onClose, onMade }: { hook?: WebhookAnswer; onClose: ()
         <Button variant="default" onClick={onClose}>{t("common.cancel")}</Button>
         <Button type="submit" disabled={!/^https?:\/\/.+/.test(url)} loading={save.isPending}>{t("common.save")}</Button>
       </>}>
-        <Wrong error={save.error} />
+        <ConflictNote error={save.error} onReload={() => onAgain?.()} onOver={(tag) => save.mutate(tag)} />
+        <Wrong error={save.error instanceof Conflict ? null : save.error} />
         <TextInput label={t("webhooks.url")} description={t("webhooks.urlHelp")} value={url} onChange={(event) => setUrl(event.currentTarget.value)} autoFocus />
         <TextInput label={t("devices.description")} value={description} onChange={(event) => setDescription(event.currentTarget.value)} />
         <TagsInput label={t("webhooks.kinds")} description={t("webhooks.kindsHelp")} data={KINDS} value={kinds} onChange={setKinds} />

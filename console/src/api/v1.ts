@@ -9,6 +9,8 @@ export interface AccessReport {
 
 /** An account. `provider` is '' where this archive keeps its password, else who vouches for it. */
 export interface AccountAnswer {
+  /** As roles are given to it, person:7. */
+  id: string;
   name: string;
   display_name: string;
   roles: string[];
@@ -687,6 +689,10 @@ export interface LinkList {
 export interface LinkMade {
   id: number;
   path: string;
+  /** The whole address, as the recipient opens it. */
+  url: string;
+  /** The address as a QR code, an SVG picture. */
+  qr: string;
 }
 
 /** Exactly these patients: identifiers with their issuers ('' is ours). */
@@ -1496,14 +1502,20 @@ export const api = {
   },
   audit: {
     /** Search the audit trail. */
-    search: ({ query, ...options }: { query?: { patient?: string; study?: string; who?: string; kind?: string; since?: string | null; until?: string | null; before?: number | null; limit?: number } } & Options = {}) =>
+    search: ({ query, ...options }: { query?: { patient?: string; study?: string; who?: string; kind?: string; failed?: boolean | null; since?: string | null; until?: string | null; before?: number | null; limit?: number } } & Options = {}) =>
       call<AuditFound>("GET", "/api/v1/audit", { query, ...options }),
     /** Search the audit trail, as a bundle of FHIR AuditEvents (R4). */
-    searchFhir: ({ query, ...options }: { query?: { patient?: string; study?: string; who?: string; kind?: string; since?: string | null; until?: string | null; before?: number | null; limit?: number } } & Options = {}) =>
+    searchFhir: ({ query, ...options }: { query?: { patient?: string; study?: string; who?: string; kind?: string; failed?: boolean | null; since?: string | null; until?: string | null; before?: number | null; limit?: number } } & Options = {}) =>
       call<Record<string, unknown>>("GET", "/api/v1/audit/fhir", { query, ...options }),
+    /** Every record that fits, as a spreadsheet (CSV). */
+    file: ({ query, ...options }: { query?: { patient?: string; study?: string; who?: string; kind?: string; failed?: boolean | null; since?: string | null; until?: string | null; before?: number | null; limit?: number } } & Options = {}) =>
+      call<void>("GET", "/api/v1/audit/file", { query, ...options }),
     /** Who saw this patient. */
     patient: ({ query, ...options }: { query: { patient: string; since?: string | null; until?: string | null } } & Options) =>
       call<AccessReport>("GET", "/api/v1/audit/patient", { query, ...options }),
+    /** Who saw this patient, as a spreadsheet (CSV). */
+    patientFile: ({ query, ...options }: { query: { patient: string; since?: string | null; until?: string | null } } & Options) =>
+      call<void>("GET", "/api/v1/audit/patient/file", { query, ...options }),
     /** Verify the whole trail. */
     verify: (options: Options = {}) =>
       call<VerifyAnswer>("POST", "/api/v1/audit/verification", options),
@@ -1615,6 +1627,9 @@ export const api = {
     /** Show what a rule would have sent of the last studies. */
     tryOut: ({ body, ...options }: { body: ForwardTrialAsked } & Options) =>
       call<ForwardTrialAnswer>("POST", "/api/v1/rules/forward-trial", { body, ...options }),
+    /** One rule by which objects are sent on. */
+    show: ({ name, ...options }: { name: string } & Options) =>
+      call<ForwardRuleAnswer>("GET", `/api/v1/rules/forward/${encodeURIComponent(name)}`, { ...options }),
     /** Add or change a rule by which objects are sent on. */
     put: ({ name, body, ...options }: { name: string; body: ForwardRuleAsked } & Options) =>
       call<ForwardRuleAnswer>("PUT", `/api/v1/rules/forward/${encodeURIComponent(name)}`, { body, ...options }),
@@ -1810,6 +1825,9 @@ export const api = {
     /** List roles. */
     show: (options: Options = {}) =>
       call<RoleList>("GET", "/api/v1/roles", options),
+    /** One role. */
+    one: ({ name, ...options }: { name: string } & Options) =>
+      call<RoleShown>("GET", `/api/v1/roles/${encodeURIComponent(name)}`, { ...options }),
     /** Make or change a role. */
     put: ({ name, body, ...options }: { name: string; body: RoleAsked } & Options) =>
       call<void>("PUT", `/api/v1/roles/${encodeURIComponent(name)}`, { body, ...options }),
@@ -1821,6 +1839,9 @@ export const api = {
     /** List the coercion rules. */
     rules: (options: Options = {}) =>
       call<RuleList>("GET", "/api/v1/rules/coercion", options),
+    /** One coercion rule. */
+    rule: ({ name, ...options }: { name: string } & Options) =>
+      call<RuleAnswer>("GET", `/api/v1/rules/coercion/${encodeURIComponent(name)}`, { ...options }),
     /** Add or change a coercion rule. */
     putRule: ({ name, body, ...options }: { name: string; body: RuleAsked } & Options) =>
       call<RuleAnswer>("PUT", `/api/v1/rules/coercion/${encodeURIComponent(name)}`, { body, ...options }),
@@ -1833,6 +1854,9 @@ export const api = {
     /** List the store policies. */
     policies: (options: Options = {}) =>
       call<PolicyList>("GET", "/api/v1/store-policies", options),
+    /** One store policy. */
+    policy: ({ calling, called, ...options }: { calling: string; called: string } & Options) =>
+      call<PolicyAnswer>("GET", `/api/v1/store-policies/${encodeURIComponent(calling)}/${encodeURIComponent(called)}`, { ...options }),
     /** Say how objects of a sender are stored. */
     putPolicy: ({ calling, called, body, ...options }: { calling: string; called: string; body: PolicyAsked } & Options) =>
       call<PolicyAnswer>("PUT", `/api/v1/store-policies/${encodeURIComponent(calling)}/${encodeURIComponent(called)}`, { body, ...options }),

@@ -12,6 +12,12 @@ export function showTime(text: string | undefined): string {
   return match ? `${match[1]}:${match[2]}` : (text ?? "");
 }
 
+// Controls, and characters that turn the direction of what stands around them (UAX 9) or cannot be seen.
+const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+/g;
+
+/** Text that somebody sent, as one line that reads in its own order and changes nothing around it. */
+export const harmless = (text: string): string => text.replace(HIDDEN, (found) => (/[\t\n\r]/.test(found) ? " " : ""));
+
 export interface PersonName {
   Alphabetic?: string;
   Ideographic?: string;
@@ -27,11 +33,14 @@ export function showName(name: PersonName | undefined): { main: string; other: s
 
 function spaced(group: string | undefined, afterFamily: string): string {
   if (!group) return "";
-  const [family = "", given = "", middle = "", prefix = "", suffix = ""] = group.split("^").map((part) => part.trim());
+  const [family = "", given = "", middle = "", prefix = "", suffix = ""] = harmless(group).split("^").map((part) => part.trim());
   if (afterFamily === "") return family + given + middle;
   const rest = [prefix, given, middle, suffix].filter(Boolean).join(" ");
   return rest ? `${family}${afterFamily}${rest}` : family;
 }
+
+// Nobody has lived longer than 122 years.
+const OLDEST_MONTHS = 130 * 12;
 
 /** Age at the day of the study, as radiology writes it: years, under two years months, under two months days. */
 export function showAge(birth: string | undefined, day: string | undefined, language: Language): string {
@@ -41,6 +50,7 @@ export function showAge(birth: string | undefined, day: string | undefined, lang
   const months =
     (to.getFullYear() - from.getFullYear()) * 12 + to.getMonth() - from.getMonth() - (to.getDate() < from.getDate() ? 1 : 0);
   const unit = (count: number, en: string, zh: string) => (language === "zh" ? `${count}${zh}` : `${count} ${en}`);
+  if (months > OLDEST_MONTHS) return ""; // no age: the date of birth is wrong or stands for "unknown"
   if (months >= 24) return unit(Math.floor(months / 12), "y", " 岁");
   if (months >= 2) return unit(months, "mo", " 个月");
   return unit(Math.round((to.getTime() - from.getTime()) / 86_400_000), "d", " 天");

@@ -49,6 +49,12 @@ export function addressOf(path: string, query?: Query): string {
   return text === "" ? path : `${path}?${text}`;
 }
 
+// Each answer that has an entity tag, with it: what an edit names as the state it was made on.
+const tags = new WeakMap<object, string>();
+
+/** The ETag with which this very answer came; a copy of it has none. */
+export const etagOf = (answer: object): string | undefined => tags.get(answer);
+
 /** One operation of the API: the generated client (api/v1.ts) is made of these. */
 export async function call<T>(method: string, path: string, asked: { query?: Query; body?: unknown } & Options = {}): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
@@ -61,7 +67,11 @@ export async function call<T>(method: string, path: string, asked: { query?: Que
     signal: asked.signal,
     body: asked.body === undefined ? undefined : JSON.stringify(asked.body),
   });
-  return (answer.status === 204 ? undefined : await answer.json()) as T;
+  if (answer.status === 204) return undefined as T;
+  const body = (await answer.json()) as T;
+  const tag = answer.headers.get("ETag");
+  if (tag && typeof body === "object" && body !== null) tags.set(body, tag);
+  return body;
 }
 
 async function problemOf(answer: Response): Promise<Problem> {

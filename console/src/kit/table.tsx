@@ -1,6 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, type ReactNode, useCallback, useEffect, useId, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { harmless } from "./format";
 import { Designed } from "./states";
 import classes from "./table.module.css";
 
@@ -79,7 +80,8 @@ export function Table<Row>(props: Props<Row>) {
       const inside = (event.target as HTMLElement).closest("input, button, a, select, textarea");
       const box = inside?.matches("input[type=checkbox]") ?? false;
       if (inside && (!box || event.key === " ")) return; // it takes its keys itself
-      const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20, Home: -rows.length, End: rows.length }[event.key];
+      const plainly = !event.ctrlKey && !event.metaKey && !event.altKey;
+      const step = { ArrowDown: 1, ArrowUp: -1, ...(plainly ? { j: 1, k: -1 } : {}), PageDown: 20, PageUp: -20, Home: -rows.length, End: rows.length }[event.key];
       if (step !== undefined && rows.length > 0) {
         const next = Math.max(0, Math.min(rows.length - 1, current < 0 ? 0 : current + step));
         if (event.shiftKey && current >= 0) tick(rows[current]!, true);
@@ -162,7 +164,7 @@ export function Table<Row>(props: Props<Row>) {
                   )}
                   {columns.map((column) => (
                     <div key={column.key} role="gridcell" className={column.numeric ? classes.number : classes.cell}>
-                      {column.cell(row)}
+                      {plain(column.cell(row))}
                     </div>
                   ))}
                 </div>
@@ -179,6 +181,9 @@ export function Table<Row>(props: Props<Row>) {
     </div>
   );
 }
+
+/** What somebody sent is shown harmless; what the room made is shown as it is. */
+const plain = (shown: ReactNode): ReactNode => (typeof shown === "string" ? harmless(shown) : shown);
 
 /** The rows that came or changed since the list was last drawn, for a moment. */
 function useFresh<Row>(rows: Row[], rowKey: (row: Row) => string, stamp: ((row: Row) => string) | undefined, of: string): ReadonlySet<string> {

@@ -1,10 +1,12 @@
-import { IconDownload, IconEye, IconHistory, IconPencil, IconSend, IconTrash } from "@tabler/icons-react";
+import { IconDownload, IconEye, IconHistory, IconLink, IconPackageExport, IconPencil, IconSend, IconTrash } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { type ComponentType, type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, type StudyShown } from "../api/v1";
 import { showBytes } from "../kit/format";
 import { say } from "../kit/says";
+import { ExportDialog } from "../rights/out/export";
+import { ShareDialog } from "../rights/out/share";
 import { CorrectDialog } from "./correct";
 import { download, openViewer, studyLabel, sum, type Thing, thingOf, zipLink } from "./data";
 import { DeleteDialog } from "./delete";
@@ -12,7 +14,7 @@ import { History } from "./history";
 import { SendDialog } from "./send";
 
 export interface Act {
-  name: "open" | "zip" | "send" | "correct" | "history" | "delete";
+  name: "open" | "zip" | "send" | "export" | "share" | "correct" | "history" | "delete";
   label: string;
   key: string;
   icon: ComponentType<{ size?: number }>;
@@ -29,7 +31,7 @@ export function useMay(): (action: string) => boolean {
   return (action) => me.data?.may.includes(action) ?? false;
 }
 
-type Open = { name: "send" | "delete"; things: Thing[] } | { name: "correct"; study: StudyShown } | { name: "history"; targets: string[] };
+type Open = { name: "send" | "delete" | "export" | "share"; things: Thing[] } | { name: "correct"; study: StudyShown } | { name: "history"; targets: string[] };
 
 /** The actions on studies and what is in them, and the dialog that is open. */
 export function useActions(onDeleted?: () => void): {
@@ -51,6 +53,7 @@ export function useActions(onDeleted?: () => void): {
     return [
       ...(may("view") ? [{ name: "zip" as const, label: one ? t("get.zip", { size }) : t("get.many", { count: things.length, size }), key: "d", icon: IconDownload, run: get }] : []),
       ...(may("export") ? [{ name: "send" as const, label: t("send.title"), key: "s", icon: IconSend, run: () => setOpen({ name: "send", things }) }] : []),
+      ...(may("export") ? [{ name: "export" as const, label: t("export.title"), key: "e", icon: IconPackageExport, run: () => setOpen({ name: "export", things }) }] : []),
     ];
   };
   const remove = (things: Thing[]): Act[] =>
@@ -63,12 +66,9 @@ export function useActions(onDeleted?: () => void): {
     return [
       { name: "open", label: t("study.open"), key: "o", icon: IconEye, run: () => openViewer(...studies.map((study) => study.uid)) },
       ...common(things),
-      ...(one && may("administer")
-        ? [
-            { name: "correct" as const, label: t("correct.title"), key: "c", icon: IconPencil, run: () => setOpen({ name: "correct", study: one }) },
-            { name: "history" as const, label: t("history.title"), key: "h", icon: IconHistory, run: () => setOpen({ name: "history", targets }) },
-          ]
-        : []),
+      ...(may("share") ? [{ name: "share" as const, label: t("share.title"), key: "l", icon: IconLink, run: () => setOpen({ name: "share", things }) }] : []),
+      ...(one && may("edit") ? [{ name: "correct" as const, label: t("correct.title"), key: "c", icon: IconPencil, run: () => setOpen({ name: "correct", study: one }) }] : []),
+      ...(one && ["edit", "merge", "administer"].some(may) ? [{ name: "history" as const, label: t("history.title"), key: "h", icon: IconHistory, run: () => setOpen({ name: "history", targets }) }] : []),
       ...remove(things),
     ];
   };
@@ -76,6 +76,8 @@ export function useActions(onDeleted?: () => void): {
   const dialog = (
     <>
       {open?.name === "send" && <SendDialog things={open.things} onClose={close} />}
+      {open?.name === "export" && <ExportDialog things={open.things} onClose={close} />}
+      {open?.name === "share" && <ShareDialog things={open.things} onClose={close} />}
       {open?.name === "delete" && <DeleteDialog things={open.things} onClose={close} onDone={onDeleted} />}
       {open?.name === "correct" && <CorrectDialog study={open.study} onClose={close} />}
       {open?.name === "history" && <History targets={open.targets} onClose={close} />}

@@ -1,7 +1,7 @@
 import { Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { PatientShown } from "../api/v1";
-import { showName } from "../kit/format";
+import { harmless, showName } from "../kit/format";
 import type { Language } from "../kit/words";
 import { nameOf, personLine } from "./data";
 
@@ -17,8 +17,8 @@ export function Banner({ patient, day }: { patient: PatientShown; day: string })
       </Text>
       <Text size="sm">{personLine(patient, day, i18n.language as Language, t("study.birth"))}</Text>
       <Text size="sm" style={{ fontVariantNumeric: "tabular-nums", overflowWrap: "anywhere" }}>
-        {patient.id || t("study.noId")}
-        {patient.issuer && <Text span c="dimmed" inherit> · {patient.issuer}</Text>}
+        {harmless(patient.id) || t("study.noId")}
+        {patient.issuer && <Text span c="dimmed" inherit> · {harmless(patient.issuer)}</Text>}
       </Text>
     </div>
   );

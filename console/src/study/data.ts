@@ -1,5 +1,5 @@
 import { api, type DeliveryAnswer, type PatientShown, type SeriesShown, type StudyShown } from "../api/v1";
-import { type PersonName, showAge, showDate, showName, showSex } from "../kit/format";
+import { harmless, type PersonName, showAge, showDate, showName, showSex } from "../kit/format";
 import type { Language } from "../kit/words";
 
 export interface StudyFilter {
@@ -89,7 +89,7 @@ export function personLine(patient: PatientShown, day: string, language: Languag
 
 /** How a study is called in a sentence: patient, description, day. */
 export function studyLabel(study: StudyShown, unnamed: string): string {
-  return [showName(nameOf(study.patient.name)).main || study.patient.id, study.description || unnamed, showDate(study.date)].filter(Boolean).join(" · ");
+  return [showName(nameOf(study.patient.name)).main || study.patient.id, harmless(study.description) || unnamed, showDate(study.date)].filter(Boolean).join(" · ");
 }
 
 export const deliveryEnded = (delivery: DeliveryAnswer | undefined) => delivery !== undefined && delivery.finished_at !== null;

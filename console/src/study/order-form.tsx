@@ -107,12 +107,12 @@ export function OrderForm({ onClose }: { onClose: () => void }) {
 }
 
 /** Another time, another place. */
-export function Reschedule({ step, onClose, onDone }: { step: StepShown; onClose: () => void; onDone: () => void }) {
+export function Reschedule({ step, seen, onClose, onDone }: { step: StepShown; seen?: string; onClose: () => void; onDone: () => void }) {
   const { t } = useTranslation();
   const [start, setStart] = useState(`${showDate(step.start_date)}T${(step.start_time || "0800").slice(0, 2)}:${(step.start_time || "0800").slice(2, 4)}`);
   const [stations, setStations] = useState(step.stations.join(", "));
   const move = useMutation({
-    mutationFn: () => api.orders.change({ accession: step.accession, step: step.step_id, body: { start: local(start), stations: stations.split(/[,\s]+/).filter(Boolean) } }),
+    mutationFn: () => api.orders.change({ accession: step.accession, step: step.step_id, body: { start: local(start), stations: stations.split(/[,\s]+/).filter(Boolean) }, ifMatch: seen }),
     onSuccess: () => {
       say(t("order.changed"));
       onClose();

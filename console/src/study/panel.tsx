@@ -6,10 +6,11 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useLive } from "../api/live";
 import { api, type StudyShown } from "../api/v1";
-import { showBytes, showDate, showMoment, showName, showTime } from "../kit/format";
+import { harmless, showBytes, showDate, showMoment, showName, showTime } from "../kit/format";
 import { Problem } from "../kit/http";
 import { Designed } from "../kit/states";
-import { useActions } from "./actions";
+import { GlassDialog } from "../rights/out/glass";
+import { useActions, useMay } from "./actions";
 import { Banner } from "./banner";
 import { nameOf, STUDY_FACTS, viewerLink } from "./data";
 import { Series } from "./series";
@@ -32,6 +33,8 @@ export function StudyPanel({ uid, known, whole, onClose }: Props) {
   const { ofStudies, dialog } = useActions(onClose);
   // What was clicked; a series alone on a page is open from the start.
   const [clicked, setClicked] = useState<ReadonlySet<string>>(new Set());
+  const may = useMay();
+  const [glass, setGlass] = useState(false);
   const study = found.data?.study ?? known;
   const acts = study ? ofStudies([study], found.data?.patient_target) : [];
   const toggle = (series: string) => {
@@ -77,12 +80,16 @@ export function StudyPanel({ uid, known, whole, onClose }: Props) {
       </div>
       <div className={whole ? classes.wideScroll : classes.scroll}>
         {found.isLoading && <Designed.Skeleton rows={4} />}
-        {gone && <Designed.Empty title={t("study.gone")} hint={t("study.goneHint")} />}
+        {gone && (
+          <Designed.Empty title={t("study.gone")} hint={t("study.goneHint")}
+            action={may("break-glass") && !may("protected") && <Text size="sm" c="dimmed">{t("glass.lead")} <Anchor component="button" size="sm" onClick={() => setGlass(true)}>{t("glass.action")}</Anchor></Text>} />
+        )}
         {found.isError && !gone && <Designed.Failed error={found.error} retry={() => void found.refetch()} />}
         {found.data?.series.map((each) => (
           <Series key={each.uid} study={uid} series={each} open={clicked.has(each.uid) !== alone} onToggle={() => toggle(each.uid)} />
         ))}
       </div>
+      {glass && <GlassDialog study={uid} onClose={() => setGlass(false)} onOpen={() => void found.refetch()} />}
       {dialog}
     </aside>
   );
@@ -106,7 +113,7 @@ function Facts({ study, wide }: { study: StudyShown; wide?: boolean }) {
         {facts.filter(([, value]) => value.trim()).map(([label, value]) => (
           <div key={label} style={{ display: "contents" }}>
             <dt>{label}</dt>
-            <dd>{value}</dd>
+            <dd>{harmless(value)}</dd>
           </div>
         ))}
         <dt>{t("study.uid")}</dt>

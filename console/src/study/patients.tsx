@@ -116,7 +116,7 @@ function PatientPanel({ id, issuer, onClose }: { id: string; issuer?: string; on
         <Group justify="space-between" wrap="nowrap" align="start">
           {one ? <Banner patient={one.patient} day={dicomDay(new Date())} /> : <Text size="sm">{id}</Text>}
           <Group gap={2} wrap="nowrap">
-            {may("administer") && one && (
+            {may("merge") && one && (
               <>
                 <Tooltip label={t("history.title")}><ActionIcon variant="subtle" color="gray" onClick={() => setHistory(true)} aria-label={t("history.title")}><IconHistory size={16} /></ActionIcon></Tooltip>
                 <Tooltip label={t("patients.merge")}><ActionIcon variant="subtle" color="gray" onClick={() => setMerging(true)} aria-label={t("patients.merge")}><IconArrowMerge size={16} /></ActionIcon></Tooltip>

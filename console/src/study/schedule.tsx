@@ -9,6 +9,7 @@ import { useLive } from "../api/live";
 import { api, type StepEvent, type StepShown, type StepStatus } from "../api/v1";
 import { Days, FilterBox } from "../kit/filters";
 import { dicomDay, showDate, showName, showTime } from "../kit/format";
+import { etagOf, Problem } from "../kit/http";
 import { ReasonDialog } from "../kit/reason";
 import { Says, say } from "../kit/says";
 import { Designed } from "../kit/states";
@@ -155,21 +156,22 @@ function StepPanel({ step, onClose }: { step: StepShown; onClose: () => void }) 
   const queries = useQueryClient();
   const may = useMay();
   const [dialog, setDialog] = useState<"cancel" | "reschedule" | "broken-off">();
-  const order = useQuery({ queryKey: ["steps", "order", step.accession], queryFn: () => api.orders.show({ accession: step.accession }) });
+  const order = useQuery({ queryKey: ["steps", "order", step.accession], queryFn: () => api.orders.show({ accession: step.accession }), structuralSharing: false });
+  const seen = order.data && etagOf(order.data); // what is done is done to the order as it is shown here
   const study = useQuery({ queryKey: ["studies", "scheduled", step.study_uid], queryFn: () => api.studies.list({ query: { q: step.study_uid, limit: 1 } }) });
   const images = study.data?.studies.find((each) => each.uid === step.study_uid)?.images;
   const changed = () => void queries.invalidateQueries({ queryKey: ["steps"] });
   const happen = useMutation({
-    mutationFn: ({ event, why }: { event: StepEvent; why?: string }) => api.orders.change({ accession: step.accession, step: step.step_id, body: { event, why } }),
+    mutationFn: ({ event, why }: { event: StepEvent; why?: string }) => api.orders.change({ accession: step.accession, step: step.step_id, body: { event, why }, ifMatch: seen }),
     onSuccess: () => {
       say(t("order.changed"));
       setDialog(undefined);
     },
-    onError: (error) => say(error.message, { bad: true }),
+    onError: (error) => say(error instanceof Problem && error.status === 412 ? t("conflict.title") : error.message, { bad: true }),
     onSettled: changed,
   });
   const cancel = useMutation({
-    mutationFn: (why: string) => api.orders.cancel({ accession: step.accession, query: { why } }),
+    mutationFn: (why: string) => api.orders.cancel({ accession: step.accession, query: { why }, ifMatch: seen }),
     onSuccess: () => {
       say(t("order.cancelDone"));
       setDialog(undefined);
@@ -238,7 +240,7 @@ function StepPanel({ step, onClose }: { step: StepShown; onClose: () => void }) 
         <ReasonDialog danger title={t("order.event.broken-off")} what={`${main} · ${step.description}`} action={t("order.event.broken-off")} busy={happen.isPending} error={happen.error} onClose={() => setDialog(undefined)}
           onDo={(why) => happen.mutate({ event: "broken-off", why })} />
       )}
-      {dialog === "reschedule" && <Reschedule step={step} onClose={() => setDialog(undefined)} onDone={changed} />}
+      {dialog === "reschedule" && <Reschedule step={step} seen={seen} onClose={() => setDialog(undefined)} onDone={changed} />}
     </aside>
   );
 }

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Chip, Group, Text, Tooltip } from "@mantine/core";
+import { ActionIcon, Anchor, Button, Chip, Group, Text, Tooltip } from "@mantine/core";
 import { IconTrashX } from "@tabler/icons-react";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate, useRouterState } from "@tanstack/react-router";
@@ -15,6 +15,7 @@ import { Says } from "../kit/says";
 import { Designed } from "../kit/states";
 import { type Column, Table } from "../kit/table";
 import type { Language } from "../kit/words";
+import { GlassDialog } from "../rights/out/glass";
 import { type Act, useActions, useMay } from "./actions";
 import { findStudies, nameOf, openViewer, STUDY_FACTS, type StudyFilter, type StudySearch } from "./data";
 import { Deleted } from "./delete";
@@ -49,6 +50,7 @@ export function Studies() {
   const [ticked, setTicked] = useState<ReadonlySet<string>>(new Set());
   const [menu, setMenu] = useState(false);
   const [deleted, setDeleted] = useState(false);
+  const [glass, setGlass] = useState(false);
 
   const found = useInfiniteQuery({
     queryKey: ["studies", filter],
@@ -127,13 +129,14 @@ export function Studies() {
               onSort={(sort) => change({ sort })}
               onMore={more}
               loading={found.isLoading}
-              empty={<Nothing filtered={filtered} onClear={clear} />}
+              empty={<Nothing filtered={filtered} onClear={clear} onGlass={may("break-glass") && !may("protected") ? () => setGlass(true) : undefined} />}
             />
           )}
         </div>
         {selected && <StudyPanel key={selected} uid={selected} known={known} onClose={() => change({ study: undefined })} />}
         <Palette opened={menu} onClose={() => setMenu(false)} commands={acts.map((act) => ({ label: act.label, key: act.key, run: act.run }))} />
         {deleted && <Deleted onClose={() => setDeleted(false)} />}
+        {glass && <GlassDialog id={filter.id ?? filter.q} onClose={() => setGlass(false)} onOpen={(by) => void navigate({ to: "/studies", search: by as never })} />}
         {dialog}
         <Says />
       </div>
@@ -154,11 +157,12 @@ function Bulk({ count, acts, onNone }: { count: number; acts: Act[]; onNone: () 
   );
 }
 
-function Nothing({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
+function Nothing({ filtered, onClear, onGlass }: { filtered: boolean; onClear: () => void; onGlass?: () => void }) {
   const { t } = useTranslation();
-  if (!filtered) return <Designed.Empty title={t("study.empty")} hint={t("study.emptyHint", { host: location.hostname })} />;
+  const glass = onGlass && <Text size="sm" c="dimmed">{t("glass.lead")} <Anchor component="button" size="sm" onClick={onGlass}>{t("glass.action")}</Anchor></Text>;
+  if (!filtered) return <Designed.Empty title={t("study.empty")} hint={t("study.emptyHint", { host: location.hostname })} action={glass} />;
   return (
-    <Designed.Empty title={t("study.noMatch")} hint={t("study.noMatchHint")} action={<Button size="compact-sm" variant="default" onClick={onClear}>{t("common.clear")}</Button>} />
+    <Designed.Empty title={t("study.noMatch")} hint={t("study.noMatchHint")} action={<><Button size="compact-sm" variant="default" onClick={onClear}>{t("common.clear")}</Button>{glass}</>} />
   );
 }
 

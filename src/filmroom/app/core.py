@@ -12,6 +12,9 @@ from pathlib import Path
 from filmroom.app.logs import log_to_stderr
 from filmroom.archive.commitment import Commitments
 from filmroom.archive.commitment_asked import AskedCommitments
+from filmroom.archive.compression import Compressor
+from filmroom.archive.compression_lossy import LossyCompression
+from filmroom.archive.compression_rounds import Rounds
 from filmroom.archive.corrections import Corrections
 from filmroom.archive.deidentification import Deidentification
 from filmroom.archive.delete import Deleting
@@ -70,6 +73,7 @@ class Core:
     live: LiveList
     quarantine: Quarantine
     ingest: Ingest
+    compressor: Compressor
     query: Query
     pixels: PixelPool
     retrieve: Retrieve
@@ -107,8 +111,9 @@ async def open_core(settings: Settings, *, log_from: str = "warning", follows: b
         blobs = Blobs([online.store])
         quarantine = Quarantine(database, online, blobs, clock)
         rules = StoreRules(database, clock)
-        ingest = Ingest(database, online, blobs, quarantine, feed, settings.storage, clock, rules)
         pixels = PixelPool(settings.archive.pixel_workers)
+        compressor = Compressor(database, online, blobs, pixels, feed, clock)
+        ingest = Ingest(database, online, blobs, quarantine, feed, settings.storage, clock, rules, compressor)
         devices = Devices(database)
         keeping = Safekeeping.of(database, clock, settings, follows=follows)
         retrieve = Retrieve(database, blobs, pixels, sight=keeping.sight, looks=keeping.looks)
@@ -119,6 +124,7 @@ async def open_core(settings: Settings, *, log_from: str = "warning", follows: b
             directory=_directory(settings),
             audit=keeping.trail,
             dress=keeping.book.dress,
+            second=keeping.second,
         )
         core = Core(
             settings=settings,
@@ -132,10 +138,11 @@ async def open_core(settings: Settings, *, log_from: str = "warning", follows: b
             tokens=people.tokens,
             devices=devices,
             local_aes=LocalAes(database, settings.dimse.ae_title),
-            callers=Callers(database, devices, clock),
+            callers=Callers(database, devices, clock, keeping.trail),
             live=LiveList(database),
             quarantine=quarantine,
             ingest=ingest,
+            compressor=compressor,
             query=Query(database, retrieve_ae_title=settings.dimse.ae_title, asked=keeping.looks.asked),
             keeping=keeping,
             pixels=pixels,
@@ -206,6 +213,7 @@ def _parts(core: Core) -> list[tuple[Callable[[], Awaitable[None]], Callable[[],
         (core.rules.start, core.rules.stop),
         (core.ingest.start, core.ingest.stop),
         (nothing, core.pixels.close),
+        (nothing, core.compressor.stop),
     ]
 
 
@@ -219,7 +227,20 @@ async def _database_url(settings: Settings, closing: AsyncExitStack) -> str:
 
 
 def deleting(core: Core) -> Deleting:
-    return Deleting(core.database, core.online, core.clock)
+    return Deleting(core.database, core.online, core.clock, second=core.keeping.second)
+
+
+def compression_rounds(core: Core) -> Rounds:
+    """Compression of what is here."""
+    lossy = LossyCompression(
+        core.blobs,
+        core.pixels,
+        core.ingest,
+        deleting(core),
+        core.compressor,
+        lambda: new_uid(lambda: uuid.uuid4().int),
+    )
+    return Rounds(core.database, core.blobs, core.rules, core.compressor, lossy, core.clock)
 
 
 def webhooks_of(core: Core) -> Webhooks:

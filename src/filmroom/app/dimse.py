@@ -49,7 +49,12 @@ async def open_dimse(core: Core, wire: Wire) -> AsyncIterator[int]:
         worklist=Worklist(core.database, core.clock, keep_values=core.settings.workflow.keep_query_values),
         performed=PerformedSteps(core.database, core.clock, retry_hours=core.settings.workflow.notice_retry_hours),
         workitems=Workitems(core.database, core.clock, retry_hours=core.settings.workflow.notice_retry_hours),
-        subscriptions=Subscriptions(core.database, core.clock, retry_hours=core.settings.workflow.notice_retry_hours),
+        subscriptions=Subscriptions(
+            core.database,
+            core.clock,
+            retry_hours=core.settings.workflow.notice_retry_hours,
+            event_reports=core.settings.workflow.event_reports,
+        ),
         notified=Availability(core.database, core.clock),
     )
     listener = DimseListener(core.settings.dimse, services, clock=core.clock)

@@ -11,7 +11,7 @@ from filmroom.app.dimse import open_dimse
 from filmroom.app.web import open_web
 from filmroom.app.wire import open_wire
 from filmroom.app.work import open_work
-from filmroom.archive.pixelpool import PixelPool
+from filmroom.base.allocator import collect_seldom
 from filmroom.base.errors import FilmroomError
 from filmroom.settings import Settings
 
@@ -44,13 +44,14 @@ async def open_server(settings: Settings, roles: frozenset[str]) -> AsyncIterato
         first_password = await _first_administrator(core)
         wire = await closing.enter_async_context(open_wire(core))
         dicom_port = http_port = 0
-        await closing.enter_async_context(_warming(core.pixels))
+        await closing.enter_async_context(_warming(core))
         if "work" in roles:
             await closing.enter_async_context(open_work(core, wire))
         if "web" in roles:
             http_port = await closing.enter_async_context(open_web(core, wire))
         if "dimse" in roles:
             dicom_port = await closing.enter_async_context(open_dimse(core, wire))
+        collect_seldom()
         yield Server(core=core, roles=roles, dicom_port=dicom_port, http_port=http_port, first_password=first_password)
 
 
@@ -65,14 +66,15 @@ async def _on_record(core: Core) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _warming(pixels: PixelPool) -> AsyncIterator[None]:
-    """Start the pixel workers beside everything else, so that no request waits for one."""
-    task = asyncio.create_task(pixels.warm())
+async def _warming(core: Core) -> AsyncIterator[None]:
+    """Make ready beside everything else what the first object and the first picture would wait for."""
+    tasks = [asyncio.create_task(core.ingest.warm()), asyncio.create_task(core.pixels.warm())]
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _first_administrator(core: Core) -> str | None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from filmroom.app.core import Core, deleting, webhooks_of
+from filmroom.app.core import Core, compression_rounds, deleting, webhooks_of
 from filmroom.app.wire import Wire
 from filmroom.archive.changes import Changes
 from filmroom.archive.commitment_web import WebCommitments
@@ -20,6 +20,7 @@ from filmroom.workflow.debugger import WorklistDebugger
 from filmroom.workflow.mpps import PerformedSteps
 from filmroom.workflow.mwl import Worklist
 from filmroom.workflow.orders import Orders
+from filmroom.workflow.sight import expected_in_sight
 from filmroom.workflow.ups import Workitems
 from filmroom.workflow.ups_events import Subscriptions
 
@@ -49,16 +50,21 @@ async def open_web(core: Core, wire: Wire) -> AsyncIterator[int]:
     services = WebServices(
         deleting=deleting(core),
         listing=Listing(core.database, core.query),
-        changes=Changes(core.database, tail),
+        changes=Changes(core.database, tail, expected=expected_in_sight),
         work=Work(core.database, core.clock),
         sending=core.sending,
         exports=core.exports,
         webhooks=webhooks_of(core),
         repeats=Repeats(core.database, core.clock),
-        figures=Figures(core.database, core.online.root, core.clock),
+        figures=Figures(core.database, core.online.root, core.clock, wire.certificates.left),
         tail=tail,
         workitems=Workitems(core.database, core.clock, retry_hours=core.settings.workflow.notice_retry_hours),
-        subscriptions=Subscriptions(core.database, core.clock, retry_hours=core.settings.workflow.notice_retry_hours),
+        subscriptions=Subscriptions(
+            core.database,
+            core.clock,
+            retry_hours=core.settings.workflow.notice_retry_hours,
+            event_reports=core.settings.workflow.event_reports,
+        ),
         orders=Orders(core.database, core.clock),
         worklist=Worklist(core.database, core.clock, keep_values=core.settings.workflow.keep_query_values),
         worklist_debugger=WorklistDebugger(core.database, core.clock),
@@ -90,6 +96,7 @@ async def open_web(core: Core, wire: Wire) -> AsyncIterator[int]:
         corrections=core.corrections,
         rules=core.rule_book,
         forward_rules=core.forward_rules,
+        compression=compression_rounds(core),
         recordings=core.recordings,
         device_test=tested,
         checks={"database": database_answers, "store": store_takes},

@@ -7,10 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from filmroom.app.core import Core, deleting, process_name, webhooks_of
+from filmroom.app.core import Core, compression_rounds, deleting, process_name, webhooks_of
 from filmroom.app.wire import Wire, sender_of
 from filmroom.archive.commitment import REPORT
 from filmroom.archive.commitment_asked import ASK
+from filmroom.archive.compression_rounds import COMPRESS
+from filmroom.archive.compression_rounds import QUEUE as COMPRESSION
 from filmroom.archive.delete import RECLAIM
 from filmroom.archive.export import EXPORT
 from filmroom.archive.export_work import ExportWork
@@ -31,7 +33,10 @@ from filmroom.security.principals import SYSTEM
 from filmroom.settings import BadSetting
 from filmroom.workflow.availability import CompletenessReader
 from filmroom.workflow.housekeeping import Housekeeping
+from filmroom.workflow.mpps import PerformedSteps
+from filmroom.workflow.mpps_derived import DerivedSteps
 from filmroom.workflow.notices import Notices
+from filmroom.workflow.ups_provider import ProviderStatus
 
 if TYPE_CHECKING:
     from filmroom.net.notify.syslog import SyslogSender
@@ -61,8 +66,13 @@ def _parts(core: Core, wire: Wire) -> Iterator[Part]:
     yield QuietWatch(database, clock, core.settings.archive.quiet_s)
     yield core.documents
     yield _lanes(core, wire)
+    hours = core.settings.workflow.notice_retry_hours
+    if core.settings.workflow.event_reports:
+        yield ProviderStatus(database, clock, retry_hours=hours)
     yield Forwarding(database, feed, core.retrieve, core.blobs, core.devices, core.sending, clock)
     yield CompletenessReader(database, feed, clock, retry_hours=core.settings.workflow.notice_retry_hours)
+    performed = PerformedSteps(database, clock, retry_hours=core.settings.workflow.notice_retry_hours)
+    yield DerivedSteps(database, feed, performed)
     webhooks = WebhookWork(database, feed, webhooks_of(core), clock, name=process_name())
     yield webhooks
     yield _upkeep(core, webhooks)
@@ -70,6 +80,8 @@ def _parts(core: Core, wire: Wire) -> Iterator[Part]:
         yield repository
     yield Worker(database, {RECLAIM: deleting(core).reclaim}, clock, name=process_name(), concurrency=1)
     yield _exporting(core, wire)
+    handlers = {COMPRESS: compression_rounds(core).page}
+    yield Worker(database, handlers, clock, name=process_name(), queue=COMPRESSION, concurrency=1)
 
 
 def _exporting(core: Core, wire: Wire) -> Worker:
@@ -153,6 +165,7 @@ def _upkeep(core: Core, webhooks: WebhookWork) -> Upkeep:
     settings = core.settings.feed
     work: dict[str, Callable[[], Awaitable[object]]] = {
         "audit records": core.keeping.forget,
+        "compression": compression_rounds(core).advance,
         "facts": lambda: prune(core.database, core.clock.now() - timedelta(days=settings.keep_days)),
         "idempotency keys": Repeats(core.database, core.clock).prune,
         "exported files": core.exports.prune,

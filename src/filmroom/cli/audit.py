@@ -7,15 +7,15 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from filmroom.app.core import Core
 from filmroom.cli.running import with_core
+from filmroom.cli.tables import Table
 from filmroom.security.audit import AuditKind
 from filmroom.security.audit_chain import text_of
 from filmroom.security.audit_messages import dicom_xml, fhir
 from filmroom.security.audit_reading import Asked, Found, Verdict
+from filmroom.security.audit_sheet import cells
 from filmroom.security.principals import SYSTEM
 
 app = typer.Typer(help="The record of who did what: verify it, search it, take it out.", no_args_is_help=True)
@@ -83,7 +83,7 @@ def search(
             ", ".join(event.studies),
             "" if event.outcome == 0 else "failed",
         )
-    Console().print(table)
+    table.print()
 
 
 @app.command()
@@ -106,7 +106,7 @@ def export(
         rows = csv.writer(sys.stdout)
         async for each in core.keeping.reading.export(SYSTEM, asked):
             if format == "csv":
-                rows.writerow(_cells(each))
+                rows.writerow(cells(each))
             else:
                 sys.stdout.write(_line(each, format, source) + "\n")
 
@@ -119,17 +119,6 @@ def _line(found: Found, format: str, source: str) -> str:
     if format == "fhir":
         return orjson.dumps(fhir(found.event, source)).decode()
     return f'{{"seq":{found.seq},{text_of(found.event)[1:]}'
-
-
-def _cells(found: Found) -> list[str]:
-    event = found.event
-    cells = [
-        *(str(found.seq), event.at.isoformat(), event.kind.value, event.what, event.who, event.who_name, event.door),
-        *(event.address, str(event.outcome), " ".join(patient.id for patient in event.patients)),
-        *(" ".join(event.studies), event.destination, event.query),
-    ]
-    # A spreadsheet takes what begins like this for a formula.
-    return [f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell for cell in cells]
 
 
 def _asked(

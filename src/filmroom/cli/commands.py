@@ -8,6 +8,7 @@ from filmroom import __version__
 from filmroom.cli import (
     associations,
     audit,
+    compression,
     corrections,
     data,
     demo,
@@ -23,6 +24,8 @@ from filmroom.cli import (
     recordings,
     rules,
     serve,
+    status,
+    ups,
     users,
     verify,
 )
@@ -42,7 +45,9 @@ app.command()(corrections.merge)
 app.add_typer(corrections.journal, name="journal")
 app.add_typer(rules.rule, name="rule")
 app.add_typer(rules.policy, name="store-policy")
+app.add_typer(compression.compression, name="compression")
 app.command()(verify.verify)
+app.command()(status.status)
 app.add_typer(users.app, name="user")
 app.add_typer(audit.app, name="audit")
 app.add_typer(devices.app, name="device")
@@ -60,6 +65,7 @@ app.add_typer(queues.app, name="queue")
 app.add_typer(export.app, name="export")
 app.add_typer(forwarding.app, name="forward")
 app.add_typer(orders.app, name="order")
+app.add_typer(ups.app, name="ups")
 
 
 def _show_version(wanted: bool) -> None:

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from filmroom.app.core import Core
 from filmroom.archive.importer import Summary, import_path
@@ -14,6 +13,7 @@ from filmroom.archive.model import Stored
 from filmroom.archive.quarantine import Entry
 from filmroom.cli.corrections import assignment
 from filmroom.cli.running import with_core
+from filmroom.cli.tables import Table
 from filmroom.security.principals import SYSTEM
 
 screen = Console(highlight=False)
@@ -48,7 +48,7 @@ async def file_with_progress(core: Core, path: Path, *, title: str) -> Summary:
 
 def tell(summary: Summary) -> None:
     """What became of an import."""
-    table = Table(show_header=False, box=None)
+    table = Table()
     for label, count in (
         ("filed", summary.filed),
         ("already there", summary.already),
@@ -60,7 +60,10 @@ def tell(summary: Summary) -> None:
     ):
         if count:
             table.add_row(str(count), label)
-    screen.print(table if table.row_count else "Nothing there.")
+    if table.row_count:
+        table.print()
+    else:
+        screen.print("Nothing there.")
 
 
 @quarantine.callback(invoke_without_command=True)

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from filmroom.app.core import Core
 from filmroom.archive.devices import Device, DevicePolicy, described
@@ -14,6 +13,7 @@ from filmroom.archive.devices_callers import USUAL_PORT, CallerRow
 from filmroom.archive.devices_rules import Rules
 from filmroom.base.ids import ae_title
 from filmroom.cli.running import with_core
+from filmroom.cli.tables import Table
 from filmroom.security.principals import SYSTEM
 
 app = typer.Typer(help="DICOM peers: who may call, and where to send.", no_args_is_help=True)
@@ -81,7 +81,7 @@ def list_() -> None:
             table.add_row(device.ae_title, device.host, str(device.port), device.description, state)
         return table
 
-    screen.print(with_core(work))
+    with_core(work).print()
 
 
 @app.command()

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from filmroom.app.core import Core
 from filmroom.archive.deidentification import Project, template_of
 from filmroom.archive.export import Export, LeftOut
 from filmroom.cli.running import with_core
+from filmroom.cli.tables import Table
 from filmroom.security.principals import SYSTEM
 
 screen = Console(highlight=False)
@@ -60,7 +60,7 @@ def list_(
         counts = (f"{each.written}/{each.total}", str(each.withheld or ""), str(each.failed or ""))
         when = f"{each.created_at:%Y-%m-%d %H:%M}"
         table.add_row(str(each.pk), when, each.principal, to, each.project or "", each.state, *counts, each.reason)
-    screen.print(table)
+    table.print()
 
 
 @app.command()
@@ -78,7 +78,7 @@ def show(number: Annotated[int, typer.Argument(metavar="NUMBER", help="The expor
     for name, counts in export.report.items():
         for what, count in counts.items():
             table.add_row(name, what, str(count))
-    screen.print(table)
+    table.print()
 
 
 @project.command("add")
@@ -107,4 +107,4 @@ def list_projects() -> None:
     table = Table("name", "prefix", "options", "templates", "added by")
     for each in with_core(lambda core: core.exports.projects.listed(SYSTEM)):
         table.add_row(each.name, each.prefix, ", ".join(each.options), str(len(each.templates)), each.created_by)
-    screen.print(table)
+    table.print()

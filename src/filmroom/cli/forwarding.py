@@ -5,12 +5,12 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from filmroom.app.core import Core
 from filmroom.archive.sending import Priority
 from filmroom.base.errors import FilmroomError
 from filmroom.cli.running import with_core
+from filmroom.cli.tables import Table
 from filmroom.security.principals import SYSTEM
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ def list_() -> None:
     for each in _run(lambda core: core.forward_rules.rules(SYSTEM)):
         state = ("on" if each.enabled else "off") + (", stop" if each.stop else "")
         table.add_row(str(each.rank), each.name, each.event, each.text, ", ".join(each.destinations), state)
-    screen.print(table)
+    table.print()
 
 
 @app.command()
@@ -77,7 +77,7 @@ def try_(
     for each in found.studies:
         counts = [", ".join(f"{to} {n}" for to, n in one.items() if n) for one in (each.sent, each.already)]
         table.add_row(each.study_uid, str(each.objects), *counts)
-    screen.print(table)
+    table.print()
     if not found.complete:
         screen.print("there are too many objects to try it on all of them")
 

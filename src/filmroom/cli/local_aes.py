@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from filmroom.app.core import Core
 from filmroom.archive.devices_local import LocalAe, LocalPolicy, described
 from filmroom.base.ids import ae_title
 from filmroom.cli.devices import Title, patch_of
 from filmroom.cli.running import with_core
+from filmroom.cli.tables import Table
 from filmroom.security.principals import SYSTEM
 
 app = typer.Typer(help="AE titles this archive answers to, each with its own rules and view.", no_args_is_help=True)
@@ -58,7 +58,7 @@ def list_() -> None:
             table.add_row(each.ae_title, each.description, state, json.dumps(each.policy.to_row(), ensure_ascii=False))
         return table
 
-    screen.print(with_core(work))
+    with_core(work).print()
 
 
 def _show(local: LocalAe) -> None:

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
 
 from filmroom.app.core import Core
 from filmroom.archive.devices import WorklistPolicy
 from filmroom.cli.running import with_core
+from filmroom.cli.tables import Table
 from filmroom.cli.words import language
 from filmroom.cli.worklist_words import hint, reason
 from filmroom.dicom.asking import path_of
@@ -115,7 +115,7 @@ def list_(
     )
 
     async def work(core: Core) -> Table:
-        table = Table(*(Column(title, overflow="fold") for title in _COLUMNS))
+        table = Table(*_COLUMNS)
         for one in await Orders(core.database, core.clock).steps(SYSTEM, wanted, limit):
             start = f"{one.start_date} {one.start_time[:2]}:{one.start_time[2:4]}"
             where = f"{one.modality} {' '.join(one.stations)}"
@@ -123,7 +123,7 @@ def list_(
             table.add_row(start, one.status.value, where, who, one.description, one.accession, one.step_id)
         return table
 
-    screen.print(with_core(work))
+    with_core(work).print()
 
 
 _COLUMNS = ("start", "status", "station", "patient", "description", "accession", "step")
@@ -163,7 +163,7 @@ def worklist_queries(
             table.add_row(*row)
         return table
 
-    screen.print(with_core(work))
+    with_core(work).print()
 
 
 @app.command("worklist-debug")

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from filmroom.base.errors import FilmroomError, NotFound, RemoteFault
 from filmroom.base.ids import AeTitle, ae_title
 from filmroom.cli.files import Prepared, batches, prepare
 from filmroom.cli.keys import identifier, rows_of, shown_keys
 from filmroom.cli.running import with_core
+from filmroom.cli.tables import Table
 from filmroom.net.dimse import scu
 from filmroom.net.dimse.models import PATIENT_ROOT, STUDY_ROOT, VERIFICATION
 from filmroom.net.dimse.tls import Certificates
@@ -116,7 +116,7 @@ def find(
     table = Table(*dataset.titles)
     for each in found:
         table.add_row(*shown_keys(each, dataset))
-    screen.print(table)
+    table.print()
     screen.print(f"{len(found)} found")
 
 

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from filmroom.app.core import Core
 from filmroom.archive.sending import Delivery, DeliveryItem, Destination, Priority
 from filmroom.cli.running import with_core
+from filmroom.cli.tables import Table
 from filmroom.security.principals import SYSTEM
 
 screen = Console(highlight=False)
@@ -57,12 +57,12 @@ def list_(
     for each in destinations:
         rate = "" if each.bytes_per_s is None else f"{each.bytes_per_s / 1000:.0f}"
         table.add_row(each.ae_title, str(each.waiting), str(each.associations), rate, _condition(each))
-    screen.print(table)
+    table.print()
     table = Table("number", "to", "priority", "state", "sent", "failed", "waiting", "perhaps twice", "why")
     for one in deliveries:
         counts = (f"{one.sent}/{one.total}", *(str(n or "") for n in (one.failed, one.waiting, one.repeated)))
         table.add_row(str(one.pk), one.ae_title, Priority(one.priority).name.lower(), one.state, *counts, one.trouble)
-    screen.print(table)
+    table.print()
 
 
 @app.command()
@@ -81,7 +81,7 @@ def show(number: Number, state: Annotated[str | None, typer.Option(help="Only ob
         code = "" if each.status is None else f"{each.status:04X}"
         doubt = " (an attempt had no answer: perhaps twice)" if each.unsure else ""
         table.add_row(each.sop_uid, each.state, str(each.attempts), code, each.comment + doubt)
-    screen.print(table)
+    table.print()
     for sentence in said:
         screen.print(sentence)
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from filmroom.archive.recordings import MAX_VALUE_HOURS, Recorded
 from filmroom.archive.recordings_text import as_file, head, lines
 from filmroom.base.ids import ae_title
 from filmroom.cli.running import with_core
+from filmroom.cli.tables import Table
 from filmroom.security.principals import SYSTEM
 
 app = typer.Typer(help="The flight recorder: what was said on each association.", no_args_is_help=True)
@@ -36,7 +36,7 @@ def list_(
     table = Table("no.", "at", "who", "end", "messages", "failures", "kB in/out", "s")
     for each in found:
         table.add_row(*_cells(each))
-    screen.print(table)
+    table.print()
 
 
 @app.command()

@@ -8,13 +8,13 @@ import orjson
 import typer
 from pydicom import dcmread
 from rich.console import Console
-from rich.table import Table
 
 from filmroom.app.core import Core
 from filmroom.archive.coercion import ACTIONS
 from filmroom.archive.rules_policy import KEYS
 from filmroom.base.errors import FilmroomError
 from filmroom.cli.running import with_core
+from filmroom.cli.tables import Table
 from filmroom.dicom.conditions_eval import Asked, JsonValues, explained
 from filmroom.dicom.conditions_parse import parse
 from filmroom.security.principals import SYSTEM
@@ -36,7 +36,7 @@ def list_rules() -> None:
         state = "on" if each.enabled else "off"
         actions = orjson.dumps(each.rows).decode()
         table.add_row(str(each.priority), each.name, each.text, actions, state + (", stop" if each.stop else ""))
-    screen.print(table)
+    table.print()
 
 
 @rule.command(help="Add or change a rule. Actions: " + "; ".join(ACTIONS.values()) + ".")
@@ -90,7 +90,7 @@ def list_policies() -> None:
     table = Table("calling", "called", "policy")
     for each in _run(lambda core: core.rule_book.policies(SYSTEM)):
         table.add_row(each.calling, each.called, orjson.dumps(each.row).decode())
-    screen.print(table)
+    table.print()
 
 
 @policy.command("set", help="Say how objects are stored. Keys: " + " ".join(f"{k}: {v}" for k, v in KEYS.items()))

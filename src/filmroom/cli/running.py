@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from filmroom.app.core import Core, open_core
+from filmroom.security.audit import ORIGIN, Origin
 from filmroom.settings import Settings, load
 
 T = TypeVar("T")
@@ -14,6 +15,7 @@ def with_core(work: Callable[[Core], Awaitable[T]], settings: Settings | None = 
     """Run ``work`` with the archive of the settings in force, whether or not the server is running beside it."""
 
     async def run() -> T:
+        ORIGIN.set(Origin("cli", ""))
         async with open_core(settings or load()) as core:
             return await work(core)
 

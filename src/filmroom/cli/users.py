@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
 from filmroom.app.core import Core
 from filmroom.cli.running import with_core
+from filmroom.cli.tables import Table
 from filmroom.security.model import Account
 from filmroom.security.policy import Action
 from filmroom.security.principals import SYSTEM
@@ -59,7 +58,7 @@ def list_() -> None:
             _moment(account.last_sign_in),
             _state(account),
         )
-    Console().print(table)
+    table.print()
 
 
 @app.command()
@@ -134,7 +133,7 @@ def sessions(
     for row in with_core(lambda core: core.people.sessions.list(SYSTEM, everybody=True)):
         times = (_moment(row.created_at), _moment(row.last_seen), _moment(row.expires_at))
         table.add_row(str(row.pk), row.account, row.peer, *times, row.method)
-    Console().print(table)
+    table.print()
 
 
 @app.command()
@@ -171,12 +170,12 @@ def tokens(revoke: Annotated[int, typer.Option(help="Revoke the token with this 
             f"{_moment(row.last_used)} {row.last_peer}".strip(),
             "in force" if row.revoked_at is None else "revoked",
         )
-    Console().print(table)
+    table.print()
 
 
 def _table(*names: str) -> Table:
     """A table that hides nothing where the terminal is narrow."""
-    return Table(*(Column(name, overflow="fold") for name in names))
+    return Table(*names)
 
 
 def _action(text: str) -> Action:

@@ -76,6 +76,10 @@ class PackWriter:
             self._end()
         return places
 
+    def prepare(self) -> None:
+        """Make a pack ready now, so that the first objects find it."""
+        self._spares.need()
+
     def close(self) -> None:
         """End the pack in order, if one is open. A pack without its end marker is still a whole one."""
         self._end()

@@ -1,6 +1,7 @@
 """The pure parts of the web door."""
 
 from collections.abc import AsyncIterator
+from xml.etree import ElementTree
 
 import pytest
 
@@ -148,3 +149,10 @@ def test_the_native_model_escapes_and_names():
     assert '<DicomAttribute tag="00081115" vr="SQ" keyword="ReferencedSeriesSequence"><Item number="1">' in found
     assert '<Value number="1">CT</Value><Value number="3">MR</Value>' in found
     assert '<BulkData uri="/x?a&amp;b"/>' in found
+
+
+def test_the_native_model_is_xml_whatever_the_text():
+    """Characters that XML 1.0 has no way to write are replaced, outside the plane of ASCII too."""
+    text = "\x01\x1b\ufffe\uffff\ud800 ok"
+    document = native_model({"00081030": {"vr": "LO", "Value": [text]}})
+    assert ElementTree.fromstring(document)[0][0].text == "\ufffd" * 5 + " ok"

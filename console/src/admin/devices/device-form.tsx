@@ -2,9 +2,10 @@ import { Button, NumberInput, SimpleGrid, Switch, TextInput } from "@mantine/cor
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, type DeviceAnswer } from "../../api/v1";
+import { Conflict, ConflictNote, useSave } from "../../kit/editing";
 import { Problem } from "../../kit/http";
-import { Panel, useAct, Wrong } from "../parts";
-import { DEVICE, type Policy } from "./fields";
+import { Panel, say, Wrong } from "../parts";
+import { DEVICE, type Policy, valueOf } from "./fields";
 import { PolicyForm } from "./policy-form";
 
 export const AE_TITLE = /^(?=.*\S)[ -[\]-~]{1,16}$/;
@@ -15,10 +16,11 @@ interface Props {
   titles: readonly string[];
   onClose: () => void;
   onSaved: (title: string) => void;
+  onAgain?: () => void;
 }
 
 /** Register a device, or change everything that is said of it. */
-export function DeviceForm({ device, titles, onClose, onSaved }: Props) {
+export function DeviceForm({ device, titles, onClose, onSaved, onAgain }: Props) {
   const { t } = useTranslation();
   const [title, setTitle] = useState(device?.ae_title ?? "");
   const [own, setOwn] = useState({
@@ -30,10 +32,19 @@ export function DeviceForm({ device, titles, onClose, onSaved }: Props) {
   const name = title.trim();
   const taken = !device && titles.includes(name);
   const valid = AE_TITLE.test(title) && !taken && own.host.trim() !== "" && Number(own.port) > 0;
-  const save = useAct(
-    () => api.devices.put({ title: name, body: { ...own, host: own.host.trim(), port: Number(own.port), policy } }),
-    { done: t(device ? "devices.saved" : "devices.registered", { title: name }), refresh: [["devices"], ["callers"]], onDone: () => onSaved(name) },
-  );
+  const save = useSave({
+    base: device,
+    read: () => api.devices.get({ title: name }),
+    write: (ifMatch) => api.devices.put({ title: name, body: { ...own, host: own.host.trim(), port: Number(own.port), policy }, ifMatch }),
+    values: (state) => ({
+      ...Object.fromEntries((["description", "host", "port", "site", "department"] as const).map((key) => [t(`devices.${key}`), state[key]])),
+      [t("devices.enabled")]: t(state.enabled ? "rules.on" : "rules.off"),
+      ...Object.fromEntries(DEVICE.flatMap((group) => group.fields).map((field) => [t(`policy.device.${field.key}.label`), valueOf(state.policy, field)])),
+    }),
+    author: async () => (await api.devices.changes({ title: name })).changes[0],
+    refresh: [["devices"], ["callers"]],
+    onDone: () => { say(t(device ? "devices.saved" : "devices.registered", { title: name })); onSaved(name); },
+  });
   const wrong = faultsOf(save.error);
   const text = (key: "host" | "description" | "site" | "department", more: object = {}) => (
     <TextInput label={t(`devices.${key}`)} value={own[key]} error={wrong[key]} onChange={(event) => change({ [key]: event.currentTarget.value })} {...more} />
@@ -45,7 +56,8 @@ export function DeviceForm({ device, titles, onClose, onSaved }: Props) {
           <Button variant="default" onClick={onClose}>{t("common.cancel")}</Button>
           <Button type="submit" disabled={!valid} loading={save.isPending}>{t("common.save")}</Button>
         </>}>
-        <Wrong error={save.error} />
+        <ConflictNote error={save.error} onReload={() => onAgain?.()} onOver={(tag) => save.mutate(tag)} />
+        <Wrong error={save.error instanceof Conflict ? null : save.error} />
         <SimpleGrid cols={2} spacing="sm">
           <TextInput label={t("devices.title")} description={device ? undefined : t("devices.titleHelp")} value={title} onChange={(event) => setTitle(event.currentTarget.value)} disabled={device !== undefined} data-autofocus autoFocus={!device}
             error={taken ? t("devices.taken") : title !== "" && !AE_TITLE.test(title) ? t("devices.badTitle") : undefined} />

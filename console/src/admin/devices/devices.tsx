@@ -4,6 +4,7 @@ import { IconPlus, IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { api, type DeviceAnswer } from "../../api/v1";
+import { Editing } from "../../kit/editing";
 import { Designed } from "../../kit/states";
 import { type Column, Table } from "../../kit/table";
 import classes from "../admin.module.css";
@@ -40,7 +41,7 @@ export function Devices() {
   const close = () => go({ form: undefined, device: undefined });
   const panel =
     at.form === "new" ? <DeviceForm key="new" titles={titles} onClose={close} onSaved={(device) => go({ form: undefined, device })} />
-    : open && at.form === "edit" ? <DeviceForm key={open.ae_title} device={open} titles={titles} onClose={() => go({ form: undefined })} onSaved={() => go({ form: undefined })} />
+    : open && at.form === "edit" ? <Editing key={open.ae_title} of={["device", open.ae_title]} read={() => api.devices.get({ title: open.ae_title })}>{(base, again) => <DeviceForm device={base} titles={titles} onClose={() => go({ form: undefined })} onSaved={() => go({ form: undefined })} onAgain={again} />}</Editing>
     : open ? <DevicePanel key={open.ae_title} device={open} standing={standing(open)} onEdit={() => go({ form: "edit" })} onClose={close} />
     : null;
   return (

@@ -5,11 +5,12 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, type LocalAeAnswer } from "../../api/v1";
+import { Conflict, ConflictNote, Editing, useSave } from "../../kit/editing";
 import { Designed } from "../../kit/states";
 import { type Column, Table } from "../../kit/table";
-import { Ask, Note, Panel, Room, State, useAct, useAddress, When, Wrong } from "../parts";
+import { Ask, Note, Panel, Room, say, State, useAddress, When, Wrong } from "../parts";
 import { AE_TITLE, faultsOf } from "./device-form";
-import { differs, LOCAL, type Policy } from "./fields";
+import { differs, LOCAL, type Policy, valueOf } from "./fields";
 import { PolicyForm } from "./policy-form";
 import { useTabs } from "./tabs";
 
@@ -32,7 +33,7 @@ export function Locals() {
   const add = <Button size="compact-sm" leftSection={<IconPlus size={15} />} onClick={() => go({ form: "new", ae: undefined })}>{t("locals.add")}</Button>;
   return (
     <Room tabs={tabs} tools={<>{add}<Text size="xs" c="dimmed">{t("locals.about")}</Text></>}
-      panel={at.form === "new" ? <LocalForm key="new" taken={rows.map((row) => row.ae_title)} onClose={close} /> : open && <LocalForm key={open.ae_title} local={open} taken={[]} onClose={close} />}>
+      panel={at.form === "new" ? <LocalForm key="new" taken={rows.map((row) => row.ae_title)} onClose={close} /> : open && <Editing key={open.ae_title} of={["local", open.ae_title]} read={() => api.locals.get({ title: open.ae_title })}>{(base, again) => <LocalForm local={base} taken={[]} onClose={close} onAgain={again} />}</Editing>}>
       {locals.isError ? <Designed.Failed error={locals.error} retry={() => void locals.refetch()} /> : (
         <Table label={t("devices.tab.local")} columns={open || at.form ? columns.slice(0, 3) : columns} rows={rows} rowKey={(row) => row.ae_title} selected={at.ae} loading={locals.isLoading}
           onSelect={(row) => go({ ae: row.ae_title, form: undefined })} empty={<Designed.Empty title={t("common.none")} />} />
@@ -41,7 +42,7 @@ export function Locals() {
   );
 }
 
-function LocalForm({ local, taken, onClose }: { local?: LocalAeAnswer; taken: readonly string[]; onClose: () => void }) {
+function LocalForm({ local, taken, onClose, onAgain }: { local?: LocalAeAnswer; taken: readonly string[]; onClose: () => void; onAgain?: () => void }) {
   const { t } = useTranslation();
   const [title, setTitle] = useState(local?.ae_title ?? "");
   const [description, setDescription] = useState(local?.stored ? local.description : "");
@@ -51,7 +52,18 @@ function LocalForm({ local, taken, onClose }: { local?: LocalAeAnswer; taken: re
   const name = title.trim();
   const valid = AE_TITLE.test(title) && !taken.includes(name);
   const refresh = [["locals"]] as const;
-  const save = useAct(() => api.locals.put({ title: name, body: { description, enabled, policy } }), { done: t("devices.saved", { title: name }), refresh, onDone: onClose });
+  const save = useSave({
+    base: local,
+    read: () => api.locals.get({ title: name }),
+    write: (ifMatch) => api.locals.put({ title: name, body: { description, enabled, policy }, ifMatch }),
+    values: (state) => ({
+      [t("devices.description")]: state.description,
+      [t("locals.enabled")]: t(state.enabled ? "rules.on" : "rules.off"),
+      ...Object.fromEntries(LOCAL.flatMap((group) => group.fields).map((field) => [t(`policy.local.${field.key}.label`), valueOf(state.policy, field)])),
+    }),
+    refresh,
+    onDone: () => { say(t("devices.saved", { title: name })); onClose(); },
+  });
   const open = (policy.strangers as string[] | undefined)?.length;
   return (
     <form style={{ display: "contents" }} onSubmit={(event) => { event.preventDefault(); if (valid) save.mutate(undefined); }}>
@@ -61,7 +73,8 @@ function LocalForm({ local, taken, onClose }: { local?: LocalAeAnswer; taken: re
           <Button variant="default" onClick={onClose}>{t("common.cancel")}</Button>
           <Button type="submit" disabled={!valid} loading={save.isPending}>{t("common.save")}</Button>
         </>}>
-        <Wrong error={save.error} />
+        <ConflictNote error={save.error} onReload={() => onAgain?.()} onOver={(tag) => save.mutate(tag)} />
+        <Wrong error={save.error instanceof Conflict ? null : save.error} />
         {open ? <Note tone="warn" title={t("locals.openTitle")}>{t("locals.openText")}</Note> : null}
         <TextInput label={t("devices.title")} value={title} onChange={(event) => setTitle(event.currentTarget.value)} disabled={local !== undefined} autoFocus={!local}
           error={taken.includes(name) ? t("devices.taken") : title !== "" && !AE_TITLE.test(title) ? t("devices.badTitle") : undefined} />

@@ -86,7 +86,7 @@ function Sessions() {
 }
 
 /** The browser and the system of a User-Agent header, for people. */
-function browserOf(agent: string): string {
+export function browserOf(agent: string): string {
   const browser = /(Edg|OPR|Firefox|Chrome|Safari|curl|python[\w-]*)\/([\d]+)/i.exec(agent);
   const system = /Windows|Mac OS X|Android|iPhone|iPad|Linux/.exec(agent)?.[0] ?? "";
   return browser ? `${browser[1] === "Edg" ? "Edge" : browser[1]} ${browser[2]}${system && ` · ${system}`}` : agent.slice(0, 60);

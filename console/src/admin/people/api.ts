@@ -2,6 +2,8 @@ import { call } from "../../kit/http";
 
 /** An account (/api/v1/accounts). `provider` is '' where this archive keeps its password. */
 export interface Account {
+  /** As roles are given to it: person:7. */
+  id: string;
   name: string;
   display_name: string;
   roles: string[];
@@ -34,7 +36,8 @@ const one = (name: string) => `/api/v1/accounts/${encodeURIComponent(name)}`;
 export const people = {
   accounts: () => call<{ accounts: Account[] }>("GET", "/api/v1/accounts"),
   add: (body: { name: string; display_name: string; roles: string[] }) => call<{ one_time_password: string }>("POST", "/api/v1/accounts", { body }),
-  change: (name: string, body: { display_name?: string; roles?: string[]; enabled?: boolean }) => call<Account>("PATCH", one(name), { body }),
+  account: (name: string) => call<Account>("GET", one(name)),
+  change: (name: string, body: { display_name?: string; roles?: string[]; enabled?: boolean }, ifMatch?: string) => call<Account>("PATCH", one(name), { body, ifMatch }),
   reset: (name: string) => call<{ one_time_password: string }>("POST", `${one(name)}/password-reset`),
   unlock: (name: string) => call<void>("POST", `${one(name)}/unlock`),
   removeFactors: (name: string) => call<void>("DELETE", `${one(name)}/factors`),
@@ -46,4 +49,4 @@ export const people = {
 };
 
 /** The ready roles, the most usual first. */
-export const ROLES = ["radiologist", "resident", "technologist", "clinician", "viewer", "administrator", "security-officer", "auditor", "research", "integration"] as const;
+export const ROLES = ["radiologist", "resident", "technologist", "clinician", "data-manager", "viewer", "administrator", "security-officer", "auditor", "research", "integration"] as const;

@@ -4,10 +4,13 @@ import { IconPlus, IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { useTabsOf } from "../../rights/roles/data";
+import "../../rights/words";
+import { Conflict, ConflictNote, Editing, useSave } from "../../kit/editing";
 import { Designed } from "../../kit/states";
 import { type Column, Table } from "../../kit/table";
 import classes from "../admin.module.css";
-import { Ask, Facts, Note, Panel, Room, Secret, State, type Tone, useAct, useAddress, When, Wrong } from "../parts";
+import { Ask, Facts, Note, Panel, Room, say, Secret, State, type Tone, useAct, useAddress, When, Wrong } from "../parts";
 import { type Account, people, ROLES } from "./api";
 
 interface OneTime {
@@ -21,6 +24,7 @@ export function Users() {
   const [at, go] = useAddress();
   const accounts = useQuery({ queryKey: ["accounts"], queryFn: people.accounts, refetchInterval: 20_000 });
   const [oneTime, setOneTime] = useState<OneTime>();
+  const tabs = useTabsOf(t);
   const all = accounts.data?.accounts ?? [];
   const wanted = (at.find ?? "").toLowerCase();
   const rows = all.filter((row) => `${row.name} ${row.display_name} ${row.roles.join(" ")}`.toLowerCase().includes(wanted));
@@ -37,13 +41,14 @@ export function Users() {
   const add = <Button size="compact-sm" leftSection={<IconPlus size={15} />} onClick={() => go({ form: "new", user: undefined })}>{t("users.add")}</Button>;
   return (
     <Room
+      tabs={tabs}
       tools={<>
         {add}
         <TextInput size="xs" w={240} value={at.find ?? ""} onChange={(event) => go({ find: event.currentTarget.value || undefined })} placeholder={t("users.find")} aria-label={t("users.find")} leftSection={<IconSearch size={13} />} />
         <div className={classes.spacer} />
         <Text size="xs" c="dimmed">{t("common.of", { shown: rows.length, total: all.length })}</Text>
       </>}
-      panel={at.form === "new" ? <UserForm key="new" onClose={close} onMade={setOneTime} /> : open && <UserForm key={open.name} account={open} onClose={close} onMade={setOneTime} />}>
+      panel={at.form === "new" ? <UserForm key="new" onClose={close} onMade={setOneTime} /> : open && <Editing key={open.name} of={["account", open.name]} read={() => people.account(open.name)}>{(base, again) => <UserForm account={base} onClose={close} onMade={setOneTime} onAgain={again} />}</Editing>}>
       {accounts.isError ? <Designed.Failed error={accounts.error} retry={() => void accounts.refetch()} /> : (
         <Table label={t("room.users")} columns={open || at.form ? columns.slice(0, 3) : columns} rows={rows} rowKey={(row) => row.name} selected={at.user} onSelect={(row) => go({ user: row.name, form: undefined })} loading={accounts.isLoading}
           empty={<Designed.Empty title={t("users.noMatch")} hint={t("devices.noMatchHint")} />} />
@@ -69,19 +74,23 @@ function Standing({ of }: { of: Account }) {
   return <State tone={tone}>{t(`users.state.${word}`)}</State>;
 }
 
-function UserForm({ account, onClose, onMade }: { account?: Account; onClose: () => void; onMade: (made: OneTime) => void }) {
+function UserForm({ account, onClose, onMade, onAgain }: { account?: Account; onClose: () => void; onMade: (made: OneTime) => void; onAgain?: () => void }) {
   const { t } = useTranslation();
   const [name, setName] = useState(account?.name ?? "");
   const [display, setDisplay] = useState(account?.display_name ?? "");
   const [roles, setRoles] = useState<string[]>(account?.roles ?? ["viewer"]);
   const [asked, setAsked] = useState<"disable" | "reset" | "factors" | "sessions">();
   const refresh = [["accounts"]] as const;
-  const save = useAct(
-    async () => (account ? void (await people.change(account.name, { display_name: display, roles })) : (await people.add({ name: name.trim(), display_name: display, roles })).one_time_password),
-    { refresh, done: t("users.saved", { name }), onDone: (password) => { onClose(); if (password) onMade({ name: name.trim(), password }); } },
-  );
-  const turnOn = useAct(() => people.change(name, { enabled: true }), { refresh, done: t("users.enabled", { name }), loud: true });
-  const unlock = useAct(() => people.unlock(name), { refresh, done: t("users.unlocked", { name }), loud: true });
+  const save = useSave({
+    base: account,
+    read: () => people.account(name),
+    write: async (ifMatch) => (account ? void (await people.change(account.name, { display_name: display, roles }, ifMatch)) : (await people.add({ name: name.trim(), display_name: display, roles })).one_time_password),
+    values: (state) => ({ [t("users.display")]: state.display_name, [t("users.roles")]: state.roles.map((each) => t(`users.role.${each}`, { defaultValue: each })).sort(), [t("devices.state")]: t(state.enabled ? "users.state.active" : "users.state.disabled") }),
+    refresh,
+    onDone: (password) => { say(t("users.saved", { name })); onClose(); if (password) onMade({ name: name.trim(), password }); },
+  });
+  const turnOn = useAct(() => people.change(name, { enabled: true }), { refresh, done: t("users.enabled", { name }), loud: true, onDone: onAgain });
+  const unlock = useAct(() => people.unlock(name), { refresh, done: t("users.unlocked", { name }), loud: true, onDone: onAgain });
   const known = [...ROLES, ...roles.filter((each) => !(ROLES as readonly string[]).includes(each))];
   const local = account?.provider === "";
   const small = { size: "compact-sm", variant: "default" } as const;
@@ -99,7 +108,8 @@ function UserForm({ account, onClose, onMade }: { account?: Account; onClose: ()
           <Button variant="default" onClick={onClose}>{t("common.cancel")}</Button>
           <Button type="submit" disabled={name.trim() === "" || roles.length === 0} loading={save.isPending}>{t("common.save")}</Button>
         </>}>
-        <Wrong error={save.error} />
+        <ConflictNote error={save.error} onReload={() => onAgain?.()} onOver={(tag) => save.mutate(tag)} />
+        <Wrong error={save.error instanceof Conflict ? null : save.error} />
         {account?.last_administrator && <Note tone="warn" title={t("users.lastAdmin")}>{t("users.lastAdminText")}</Note>}
         {account && <Facts of={[
           [t("devices.state"), <Standing key="s" of={account} />],
@@ -116,9 +126,9 @@ function UserForm({ account, onClose, onMade }: { account?: Account; onClose: ()
             {known.map((each) => <Checkbox key={each} size="xs" value={each} label={t(`users.role.${each}`, { defaultValue: each })} description={t(`users.may.${each}`, { defaultValue: "" })} disabled={account?.last_administrator && each === "administrator"} />)}
           </Stack>
         </Checkbox.Group>
-        {asked === "disable" && <Ask danger title={t("users.disableTitle", { name })} text={t("users.disableText")} verb={t("users.disable")} refresh={refresh} done={t("users.disabled", { name })} onClose={() => setAsked(undefined)} act={() => people.change(name, { enabled: false })} />}
+        {asked === "disable" && <Ask danger title={t("users.disableTitle", { name })} text={t("users.disableText")} verb={t("users.disable")} refresh={refresh} done={t("users.disabled", { name })} onDone={onAgain} onClose={() => setAsked(undefined)} act={() => people.change(name, { enabled: false })} />}
         {asked === "reset" && <Ask title={t("users.resetTitle", { name })} text={t("users.resetText")} verb={t("users.reset")} refresh={refresh} onClose={() => setAsked(undefined)} act={async () => onMade({ name, password: (await people.reset(name)).one_time_password })} />}
-        {asked === "factors" && <Ask danger title={t("users.factorsTitle", { name })} text={t("users.factorsText")} verb={t("users.removeFactors")} refresh={refresh} done={t("users.factorsGone", { name })} onClose={() => setAsked(undefined)} act={() => people.removeFactors(name)} />}
+        {asked === "factors" && <Ask danger title={t("users.factorsTitle", { name })} text={t("users.factorsText")} verb={t("users.removeFactors")} refresh={refresh} done={t("users.factorsGone", { name })} onDone={onAgain} onClose={() => setAsked(undefined)} act={() => people.removeFactors(name)} />}
         {asked === "sessions" && <Ask title={t("users.sessionsTitle", { name })} text={t("users.sessionsText")} verb={t("users.endSessions")} refresh={refresh} done={t("users.sessionsEnded", { name })} onClose={() => setAsked(undefined)} act={() => people.endSessions(name)} />}
       </Panel>
     </form>

@@ -6,9 +6,10 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, type DestinationAnswer } from "../../api/v1";
 import { showBytes } from "../../kit/format";
+import { Conflict, ConflictNote, Editing, useSave } from "../../kit/editing";
 import { Designed } from "../../kit/states";
 import { type Column, Table } from "../../kit/table";
-import { Room, State, useAct, useAddress, When, Wrong } from "../parts";
+import { Room, say, State, useAct, useAddress, When, Wrong } from "../parts";
 import { useTabs } from "./deliveries";
 
 /** Where things are sent: pause, resume, how fast. */
@@ -43,24 +44,31 @@ export function Destinations() {
         <Table label={t("queues.tab.destinations")} columns={columns} rows={found.data?.destinations ?? []} rowKey={(row) => row.ae_title} selected={at.to} onSelect={(row) => go({ to: row.ae_title })} loading={found.isLoading}
           empty={<Designed.Empty title={t("queues.noDestination")} hint={t("queues.emptyHint")} />} />
       )}
-      {tuned && <Tune of={tuned} onClose={() => setTuned(undefined)} />}
+      {tuned && <Editing of={["destination", tuned.ae_title]} read={() => api.queues.destination({ title: tuned.ae_title })}>{(base, again) => <Tune of={base} onClose={() => setTuned(undefined)} onAgain={again} />}</Editing>}
     </Room>
   );
 }
 
-function Tune({ of, onClose }: { of: DestinationAnswer; onClose: () => void }) {
+function Tune({ of, onClose, onAgain }: { of: DestinationAnswer; onClose: () => void; onAgain: () => void }) {
   const { t } = useTranslation();
   const [associations, setAssociations] = useState<number | string>(of.associations);
   const [rate, setRate] = useState<number | string>(of.bytes_per_s === null ? "" : of.bytes_per_s / 1_000_000);
-  const save = useAct(() => api.queues.tune({ title: of.ae_title, body: { associations: Number(associations), bytes_per_s: rate === "" ? null : Math.round(Number(rate) * 1_000_000) } }),
-    { done: t("devices.saved", { title: of.ae_title }), refresh: [["destinations"]], onDone: onClose });
+  const save = useSave({
+    base: of,
+    read: () => api.queues.destination({ title: of.ae_title }),
+    write: (ifMatch) => api.queues.tune({ title: of.ae_title, body: { associations: Number(associations), bytes_per_s: rate === "" ? null : Math.round(Number(rate) * 1_000_000) }, ifMatch }),
+    values: (state) => ({ [t("queues.associations")]: state.associations, [t("queues.rate")]: state.bytes_per_s && state.bytes_per_s / 1_000_000 }),
+    refresh: [["destinations"]],
+    onDone: () => { say(t("devices.saved", { title: of.ae_title })); onClose(); },
+  });
   return (
     <Modal opened closeButtonProps={{ "aria-label": t("common.close") }} onClose={onClose} title={t("queues.tuneTitle", { title: of.ae_title })}>
       <form onSubmit={(event) => { event.preventDefault(); save.mutate(undefined); }}>
         <Stack gap="md">
           <NumberInput label={t("queues.associations")} description={t("queues.associationsHelp")} value={associations} onChange={setAssociations} min={1} max={32} allowDecimal={false} data-autofocus />
           <NumberInput label={t("queues.rate")} description={t("queues.rateHelp")} value={rate} onChange={setRate} min={0.001} />
-          <Wrong error={save.error} />
+          <ConflictNote error={save.error} onReload={onAgain} onOver={(tag) => save.mutate(tag)} />
+          <Wrong error={save.error instanceof Conflict ? null : save.error} />
           <Group justify="end">
             <Button variant="default" onClick={onClose}>{t("common.cancel")}</Button>
             <Button type="submit" loading={save.isPending}>{t("common.save")}</Button>

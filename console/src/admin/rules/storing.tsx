@@ -5,12 +5,13 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, type PolicyAnswer } from "../../api/v1";
+import { Conflict, ConflictNote, Editing, useSave } from "../../kit/editing";
 import { Designed } from "../../kit/states";
 import { type Column, Table } from "../../kit/table";
 import { faultsOf } from "../devices/device-form";
 import { differs, type Policy, STORE, valueOf } from "../devices/fields";
 import { PolicyForm } from "../devices/policy-form";
-import { Ask, Panel, Room, useAct, useAddress, When, Wrong } from "../parts";
+import { Ask, Panel, Room, say, useAddress, When, Wrong } from "../parts";
 import { useTabs } from "./rules";
 
 const keyOf = (row: PolicyAnswer) => `${row.calling}|${row.called}`;
@@ -34,7 +35,7 @@ export function Storing() {
   const add = <Button size="compact-sm" leftSection={<IconPlus size={15} />} onClick={() => go({ form: "new", pair: undefined })}>{t("rules.addPolicy")}</Button>;
   return (
     <Room tabs={tabs} tools={<>{add}<Text size="xs" c="dimmed">{t("rules.storingAbout")}</Text></>}
-      panel={at.form === "new" ? <StoreForm key="new" onClose={close} /> : open && <StoreForm key={keyOf(open)} row={open} onClose={close} />}>
+      panel={at.form === "new" ? <StoreForm key="new" onClose={close} /> : open && <Editing key={keyOf(open)} of={["store-policy", keyOf(open)]} read={() => api.rules.policy({ calling: open.calling, called: open.called })}>{(base, again) => <StoreForm row={base} onClose={close} onAgain={again} />}</Editing>}>
       {policies.isError ? <Designed.Failed error={policies.error} retry={() => void policies.refetch()} /> : (
         <Table label={t("rules.tab.storing")} columns={open || at.form ? columns.slice(0, 2) : columns} rows={rows} rowKey={keyOf} selected={at.pair} onSelect={(row) => go({ pair: keyOf(row), form: undefined })} loading={policies.isLoading}
           empty={<Designed.Empty title={t("rules.noPolicy")} hint={t("rules.noPolicyHint")} action={add} />} />
@@ -43,7 +44,7 @@ export function Storing() {
   );
 }
 
-function StoreForm({ row, onClose }: { row?: PolicyAnswer; onClose: () => void }) {
+function StoreForm({ row, onClose, onAgain }: { row?: PolicyAnswer; onClose: () => void; onAgain?: () => void }) {
   const { t } = useTranslation();
   const [calling, setCalling] = useState(row?.calling ?? "");
   const [called, setCalled] = useState(row?.called ?? "*");
@@ -51,7 +52,14 @@ function StoreForm({ row, onClose }: { row?: PolicyAnswer; onClose: () => void }
   const [removing, setRemoving] = useState(false);
   const pair = { calling: calling.trim() || "*", called: called.trim() || "*" };
   const refresh = [["store-policies"]] as const;
-  const save = useAct(() => api.rules.putPolicy({ ...pair, body: { policy } }), { done: t("rules.policySaved"), refresh, onDone: onClose });
+  const save = useSave({
+    base: row,
+    read: () => api.rules.policy(pair),
+    write: (ifMatch) => api.rules.putPolicy({ ...pair, body: { policy }, ifMatch }),
+    values: (state) => Object.fromEntries(STORE.flatMap((group) => group.fields).map((field) => [t(`policy.store.${field.key}.label`), valueOf(state.policy, field)])),
+    refresh,
+    onDone: () => { say(t("rules.policySaved")); onClose(); },
+  });
   const title = row ? `${row.calling} → ${row.called}` : t("rules.addPolicy");
   return (
     <form style={{ display: "contents" }} onSubmit={(event) => { event.preventDefault(); save.mutate(undefined); }}>
@@ -61,7 +69,8 @@ function StoreForm({ row, onClose }: { row?: PolicyAnswer; onClose: () => void }
           <Button variant="default" onClick={onClose}>{t("common.cancel")}</Button>
           <Button type="submit" loading={save.isPending}>{t("common.save")}</Button>
         </>}>
-        <Wrong error={save.error} />
+        <ConflictNote error={save.error} onReload={() => onAgain?.()} onOver={(tag) => save.mutate(tag)} />
+        <Wrong error={save.error instanceof Conflict ? null : save.error} />
         <SimpleGrid cols={2}>
           <TextInput label={t("rules.sender")} description={t("rules.star")} value={calling} onChange={(event) => setCalling(event.currentTarget.value)} placeholder="*" disabled={row !== undefined} autoFocus={!row} />
           <TextInput label={t("rules.to")} description={t("rules.star")} value={called} onChange={(event) => setCalled(event.currentTarget.value)} disabled={row !== undefined} />

@@ -249,8 +249,8 @@ export const work = {
     sessionsTitle: "End every session of {{name}}?",
     sessionsText: "Wherever the account is signed in, it has to sign in again. Work that was not saved is lost.",
     sessionsEnded: "The sessions of {{name}} are ended.",
-    role: { administrator: "Administrator", radiologist: "Radiologist", resident: "Resident", technologist: "Technologist", clinician: "Clinician", viewer: "Viewer", "security-officer": "Security officer", auditor: "Auditor", research: "Research", integration: "Integration" } as Record<string, string>,
-    may: { administrator: "Everything.", radiologist: "Reads, reports, signs, sends.", resident: "Reads and writes reports; somebody else signs them.", technologist: "Acquires, checks and prints.", clinician: "Sees own patients.", viewer: "Looks, and nothing else.", "security-officer": "Accounts, roles, protected patients.", auditor: "Reads the audit log.", research: "De-identified studies only.", integration: "A program that files and fetches." } as Record<string, string>,
+    role: { administrator: "Administrator", radiologist: "Radiologist", resident: "Resident", technologist: "Technologist", clinician: "Clinician", "data-manager": "Data manager", viewer: "Viewer", "security-officer": "Security officer", auditor: "Auditor", research: "Research", integration: "Integration" } as Record<string, string>,
+    may: { administrator: "Everything.", radiologist: "Reads, reports, signs, sends.", resident: "Reads and writes reports; somebody else signs them.", technologist: "Acquires, checks and prints.", clinician: "Sees own patients.", "data-manager": "Completes and corrects records, merges patients.", viewer: "Looks, and nothing else.", "security-officer": "Accounts, roles, protected patients.", auditor: "Reads the audit log.", research: "De-identified studies only.", integration: "A program that files and fetches." } as Record<string, string>,
   },
   account: {
     title: "My account",

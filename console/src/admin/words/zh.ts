@@ -1,6 +1,6 @@
-import type { en } from "./en";
 import { devices } from "./zh_devices";
+import { rulesMade } from "./zh_rules";
 import { work } from "./zh_work";
 
-/** 管理各室的全部中文文案。 */
-export const zh: typeof en = { ...devices, ...work };
+/** Every word of the administration rooms; the Chinese catalogue has the same keys as the English one. */
+export const zh = { ...devices, ...work, ...rulesMade };

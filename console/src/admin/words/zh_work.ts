@@ -251,8 +251,8 @@ export const work: typeof english = {
     sessionsTitle: "结束 {{name}} 的全部会话？",
     sessionsText: "该账户在各处都须重新登录，未保存的工作会丢失。",
     sessionsEnded: "已结束 {{name}} 的会话。",
-    role: { administrator: "管理员", radiologist: "诊断医师", resident: "住院医师", technologist: "技师", clinician: "临床医师", viewer: "查看者", "security-officer": "安全管理员", auditor: "审计员", research: "科研", integration: "集成程序" },
-    may: { administrator: "全部权限。", radiologist: "阅片、写报告、签发、发送。", resident: "阅片和写报告，由他人签发。", technologist: "采集、核对和打印。", clinician: "查看自己的患者。", viewer: "仅查看。", "security-officer": "账户、角色和受保护的患者。", auditor: "查看审计日志。", research: "仅去标识化的检查。", integration: "归档和获取数据的程序。" },
+    role: { administrator: "管理员", radiologist: "诊断医师", resident: "住院医师", technologist: "技师", clinician: "临床医师", "data-manager": "数据管理员", viewer: "查看者", "security-officer": "安全管理员", auditor: "审计员", research: "科研", integration: "集成程序" },
+    may: { administrator: "全部权限。", radiologist: "阅片、写报告、签发、发送。", resident: "阅片和写报告，由他人签发。", technologist: "采集、核对和打印。", clinician: "查看自己的患者。", "data-manager": "补全和更正资料、合并患者。", viewer: "仅查看。", "security-officer": "账户、角色和受保护的患者。", auditor: "查看审计日志。", research: "仅去标识化的检查。", integration: "归档和获取数据的程序。" },
   },
   account: {
     title: "我的账户",

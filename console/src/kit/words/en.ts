@@ -1,6 +1,6 @@
 /** Every English string of the console; the Chinese catalogue has the same keys (the compiler holds it to that). */
 export const en = {
-  room: { studies: "Studies", schedule: "Schedule", patients: "Patients", devices: "Devices", quarantine: "Quarantine", queues: "Queues", rules: "Rules", webhooks: "Webhooks", users: "Users", account: "My account" },
+  room: { studies: "Studies", schedule: "Schedule", patients: "Patients", devices: "Devices", quarantine: "Quarantine", queues: "Queues", rules: "Rules", webhooks: "Webhooks", users: "Users", audit: "Audit", shares: "Share links", exports: "Exports", account: "My account" },
   shell: {
     search: "Name, pinyin, ID or accession number",
     searchKey: "Press / to search",
@@ -24,6 +24,30 @@ export const en = {
     nextWeek: "Next 7 days",
     anyDate: "Any date",
   },
+  conflict: {
+    title: "Somebody changed this while you had it open",
+    byWhom: "{{who}} changed this at {{at}}, while you had it open",
+    text: "Nothing of yours was saved, and nothing of theirs was overwritten.",
+    value: "Value",
+    before: "When you opened it",
+    now: "Now",
+    reload: "Reload, without my changes",
+    over: "Save mine over it",
+    gone: "It was removed while you had it open",
+    goneText: "Close this and make it anew if it is still needed.",
+  },
+  keys: {
+    title: "Keys", everywhere: "Everywhere", lists: "In lists", studies: "On studies", rooms: "To a room", close: "Close what is open", move: "Next and previous row", open: "Open", ends: "First and last row",
+    viewer: "Open in the viewer", download: "Download", send: "Send", export: "Export", share: "Share by link", correct: "Correct", history: "History", delete: "Delete",
+  },
+  denied: {
+    back: "To a room that is",
+    title: "This room is not open to you",
+    text: "“{{room}}” needs the right to {{right}}, which none of your roles has. Ask whoever manages accounts if you need it.",
+    nothing: "No room is open to you yet",
+    nothingText: "Your account has no role that opens one. Ask whoever manages accounts.",
+    rights: { view: "see images and data", administer: "run devices, rules and queues", security: "manage accounts, roles and protected patients", audit: "read and verify the audit trail", share: "make links for people without an account", export: "take images out" } as Record<string, string>,
+  },
   common: {
     loading: "Loading",
     retry: "Try again",
@@ -39,6 +63,8 @@ export const en = {
     failed: "This could not be loaded",
     actions: "Actions",
     copy: "Copy",
+    copied: "Copied",
+    listComma: ", ",
     columns: "Columns",
     usualColumns: "Usual columns",
     earlier: "Move forward:",

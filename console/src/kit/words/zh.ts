@@ -2,7 +2,7 @@ import type { Words } from "./en";
 
 /** 控制台的全部中文文案；键与英文目录一致，由编译器保证。 */
 export const zh: Words = {
-  room: { studies: "检查", schedule: "预约", patients: "患者", devices: "设备", quarantine: "隔离区", queues: "队列", rules: "规则", webhooks: "事件推送", users: "用户", account: "我的账户" },
+  room: { studies: "检查", schedule: "预约", patients: "患者", devices: "设备", quarantine: "隔离区", queues: "队列", rules: "规则", webhooks: "事件推送", users: "用户", audit: "审计日志", shares: "共享链接", exports: "导出", account: "我的账户" },
   shell: {
     search: "患者姓名、拼音、患者编号或检查号",
     searchKey: "按 / 开始搜索",
@@ -26,6 +26,30 @@ export const zh: Words = {
     nextWeek: "未来 7 天",
     anyDate: "不限日期",
   },
+  conflict: {
+    title: "您打开期间，他人已作修改",
+    byWhom: "您打开期间，{{who}} 已于 {{at}} 作了修改",
+    text: "您的修改尚未保存，对方的修改也未被覆盖。",
+    value: "项目",
+    before: "打开时",
+    now: "现在",
+    reload: "重新载入（放弃我的修改）",
+    over: "用我的修改覆盖",
+    gone: "您打开期间已被删除",
+    goneText: "请关闭；如仍需要，请重新创建。",
+  },
+  keys: {
+    title: "快捷键", everywhere: "通用", lists: "列表", studies: "检查", rooms: "前往页面", close: "关闭当前内容", move: "上一行 / 下一行", open: "打开", ends: "首行 / 末行",
+    viewer: "在阅片器中打开", download: "下载", send: "发送", export: "导出", share: "链接共享", correct: "更正", history: "修改记录", delete: "删除",
+  },
+  denied: {
+    back: "前往可进入的页面",
+    title: "您无权进入此页面",
+    text: "“{{room}}”需要“{{right}}”权限，您的角色均不具备。如有需要，请联系账户管理员。",
+    nothing: "您暂时没有可进入的页面",
+    nothingText: "您的账户没有相应角色，请联系账户管理员。",
+    rights: { view: "查看影像和数据", administer: "管理设备、规则和队列", security: "管理账户、角色和受保护患者", audit: "查看和校验审计日志", share: "为无账户者创建链接", export: "导出影像" },
+  },
   common: {
     loading: "正在加载",
     retry: "重试",
@@ -41,6 +65,8 @@ export const zh: Words = {
     failed: "加载失败",
     actions: "操作",
     copy: "复制",
+    copied: "已复制",
+    listComma: "、",
     columns: "列",
     usualColumns: "恢复默认列",
     earlier: "前移：",

@@ -1,7 +1,7 @@
 """Studies that are not here: asked of the archives that stand in for us, fetched through ingest, counted."""
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +9,13 @@ from typing import Any
 import structlog
 
 from filmroom.archive.devices import Device, NotAsked
+from filmroom.archive.door import Ingest
 from filmroom.base.errors import FilmroomError
 from filmroom.dicom.json_encode import json_to_dataset
 from filmroom.dicom.question import Level
 from filmroom.net.dimse.errors import ContextMissing
 from filmroom.net.dimse.fetch import Asker, Series, fetch, look
 from filmroom.net.dimse.models import QUERY_RETRIEVE_LEVEL, STUDY_ROOT, UNIQUE_KEYS
-from filmroom.net.dimse.ports import Ingest
 from filmroom.net.dimse.scp.identifiers import Wanted
 from filmroom.net.dimse.scu import Association, Peer, Proposal
 from filmroom.net.dimse.tls import Certificates
@@ -23,6 +23,9 @@ from filmroom.security.principals import device as device_principal
 from filmroom.security.view import EVERYTHING
 
 log = structlog.get_logger()
+
+# An identifier and its issuer; None: whatever the issuer.
+Patient = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,7 @@ class Fallback:
     async def bring(self, what: Wanted, studies: Sequence[str], besides: str = "") -> Brought:
         """Fetch what is wanted of these studies from the first archive that has any of it; never from ``besides``, who
         asks. What goes wrong with one archive is logged, and the next is asked."""
-        for device in await self._devices():
-            if not device.enabled or not device.policy.fallback or device.ae_title == besides:
-                continue
+        for device in await self._standing_in(besides):
             try:
                 brought = await self._from(device, what, studies)
             except FilmroomError as fault:
@@ -63,13 +64,40 @@ class Fallback:
                 return brought
         return Brought()
 
+    async def bring_rest(self, patient: Patient, here: Collection[str], besides: str = "") -> Brought:
+        """Fetch what the other archives have of a patient beside the studies that are ``here``, from all of them."""
+        brought, sources = set[str](), list[str]()
+        for device in await self._standing_in(besides):
+            try:
+                part = await self._of_patient(device, patient, here)
+            except FilmroomError as fault:
+                log.warning("an archive gives nothing", source=device.ae_title, reason=str(fault))
+                continue
+            brought |= part.sop_uids
+            sources += [part.source] if part.sop_uids else []
+        return Brought(frozenset(brought), ", ".join(sources))
+
+    async def _standing_in(self, besides: str) -> list[Device]:
+        devices = await self._devices()
+        return [each for each in devices if each.enabled and each.policy.fallback and each.ae_title != besides]
+
+    async def _of_patient(self, device: Device, patient: Patient, here: Collection[str]) -> Brought:
+        value, issuer = patient
+        keys: dict[str, dict[str, Any]] = {"00100020": {"vr": "LO", "Value": [value]}}
+        if issuer:
+            keys["00100021"] = {"vr": "LO", "Value": [issuer]}
+        return await self._found(device, keys, here)
+
     async def _from(self, device: Device, what: Wanted, studies: Sequence[str]) -> Brought:
+        return await self._found(device, _keys(what, studies), ())
+
+    async def _found(self, device: Device, keys: Mapping[str, dict[str, Any]], here: Collection[str]) -> Brought:
         asker = dataclasses.replace(
             self._asker,
             calling_ae=device.policy.calling_ae or self._asker.calling_ae,
             limits=self._asker.limits.of_device(device.policy),
         )
-        found = await look(Peer.of(device, self._certificates, "find"), _keys(what, studies), asker)
+        found = await look(Peer.of(device, self._certificates, "find"), keys, asker, besides=here)
         if not found:
             return Brought()
         try:
@@ -77,6 +105,7 @@ class Fallback:
         except (NotAsked, ContextMissing):
             await self._move(device, found, asker)
         uids = frozenset(uid for series in found for uid in series.sop_uids)
+        studies = {series.study for series in found}
         log.info("fetched from another archive", source=device.ae_title, objects=len(uids), studies=len(studies))
         return Brought(uids, device.ae_title)
 

@@ -1,10 +1,11 @@
 """C-GET as SCU: what is there is asked first, so that exactly its SOP classes are proposed (PS3.4 C.5.3)."""
 
 import dataclasses
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from filmroom.archive.door import Ingest
 from filmroom.base.errors import RemoteFault
 from filmroom.base.limits import MAX_PRESENTATION_CONTEXTS
 from filmroom.dicom.json import dataset_to_json
@@ -12,7 +13,6 @@ from filmroom.dicom.json_encode import json_to_dataset
 from filmroom.dicom.question import Level
 from filmroom.net.dimse.limits import ChannelLimits
 from filmroom.net.dimse.models import QUERY_RETRIEVE_LEVEL, STUDY_ROOT, UNIQUE_KEYS
-from filmroom.net.dimse.ports import Ingest
 from filmroom.net.dimse.probe import COMMON_CLASSES
 from filmroom.net.dimse.reactor import Reactor
 from filmroom.net.dimse.recorder import Recorder
@@ -96,8 +96,9 @@ class Series:
     sop_uids: frozenset[str] = frozenset()
 
 
-async def look(peer: Peer, keys: Keys, asker: Asker) -> list[Series]:
-    """Every series that matches, with its SOP classes. Raises FindFailed, and what an association raises."""
+async def look(peer: Peer, keys: Keys, asker: Asker, *, besides: Collection[str] = ()) -> list[Series]:
+    """Every series that matches, with its SOP classes, but for those of the studies ``besides``. Raises FindFailed, and
+    what an association raises."""
     reactor = Reactor.for_timeouts(asker.limits.timeouts_s())
     proposals = [Proposal(STUDY_ROOT.find)]
     async with await Association.open(
@@ -110,7 +111,7 @@ async def look(peer: Peer, keys: Keys, asker: Asker) -> list[Series]:
     ) as association:
         found: list[Series] = []
         studies = {_text(each, Level.STUDY) async for each in _find(association, Level.STUDY, keys)}
-        for study in sorted(studies - {""}):
+        for study in sorted(studies - {"", *besides}):
             above = {UNIQUE_KEYS[Level.STUDY]: _uid(study)}
             within = {**_of(keys, Level.SERIES), **above}
             series = [_text(each, Level.SERIES) async for each in _find(association, Level.SERIES, within)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from filmroom.archive.devices import Device
+from filmroom.archive.door import Ingest
 from filmroom.base.clock import Clock, SystemClock
 from filmroom.net.dimse.admission import Admission
 from filmroom.net.dimse.channel import Channel
@@ -31,7 +32,7 @@ from filmroom.net.dimse.models import (
     VERIFICATION,
 )
 from filmroom.net.dimse.pacing import Traffic
-from filmroom.net.dimse.ports import CallerBook, Devices, Ingest, LocalAes, Query, Retrieve
+from filmroom.net.dimse.ports import CallerBook, Devices, LocalAes, Query, Retrieve
 from filmroom.net.dimse.reactor import Reactor
 from filmroom.net.dimse.recorder import Recorder
 from filmroom.net.dimse.registry import AssociationRegistry

@@ -6,38 +6,8 @@ from typing import Any, Protocol
 from filmroom.archive.devices import Device
 from filmroom.archive.devices_callers import Attempt
 from filmroom.archive.devices_local import LocalAe
-from filmroom.archive.model import Outcome
 from filmroom.dicom.question import JsonDataset, Question
 from filmroom.security.principals import Principal
-
-
-class Incoming(Protocol):
-    """One object on its way into the archive."""
-
-    def write(self, chunk: bytes | memoryview) -> None: ...
-    @property
-    def full(self) -> bool: ...
-    async def drain(self) -> None: ...
-    async def finish(self) -> Outcome: ...
-    async def discard(self) -> None: ...
-
-
-class Ingest(Protocol):
-    """Where objects are handed in. Raises NoSpace or Unavailable."""
-
-    def begin(
-        self,
-        who: Principal,
-        *,
-        door: str,
-        source: str,
-        transfer_syntax: str | None,
-        sop_class: str = "",
-        sop_uid: str = "",
-        part10: bool,
-        called: str = "",
-        host: str = "",
-    ) -> Incoming: ...
 
 
 class Query(Protocol):

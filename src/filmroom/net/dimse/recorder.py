@@ -16,6 +16,7 @@ import structlog
 
 from filmroom.base.clock import Clock
 from filmroom.base.errors import FilmroomError
+from filmroom.db.background import Background
 from filmroom.net.dimse.tls import Secured
 from filmroom.wire.dimse.messages import CFindRq, CGetRq, CMoveRq, Message, Request, Response
 from filmroom.wire.dimse.status import CANCEL
@@ -200,7 +201,7 @@ class Shelf(Protocol):
         ...
 
 
-class Recorder:
+class Recorder(Background):
     """Opens recordings, and writes the ended ones in batches away from the associations."""
 
     def __init__(self, shelf: Shelf, clock: Clock) -> None:
@@ -211,7 +212,6 @@ class Recorder:
         self._live: dict[Recording, float] = {}
         self._ended: deque[Recording] = deque()
         self._values_for: frozenset[str] = frozenset()
-        self._task: asyncio.Task[None] | None = None
 
     def open(self, connection: Connection, *, outgoing: bool) -> Recording:
         now = self._loop.time
@@ -237,14 +237,9 @@ class Recorder:
         recording.peer, recording.fault = peer, why
         self.close(recording)
 
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
-
     async def stop(self) -> None:
         """Write what is left."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await super().stop()
         for recording in tuple(self._live):
             self.close(recording)
         await self._turn(0)

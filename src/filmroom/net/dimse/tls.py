@@ -4,6 +4,7 @@ The files are read again when they change: associations that stand keep what the
 """
 
 import ipaddress
+import math
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -141,6 +142,14 @@ class Certificates:
             return None
         _, ends = validity(_text(self._certificate))
         return (ends - self._now()).total_seconds() / 86_400
+
+    def left(self) -> dict[str, int]:
+        """Whole days that each certificate has left, by name; what cannot be read is left out."""
+        try:
+            days = self.days_left()
+        except (NotReadable, OSError):
+            return {}
+        return {} if days is None else {"DICOM TLS": math.floor(days)}
 
     def remind(self) -> None:
         """Log that the certificate is about to end, once a day."""

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 import structlog
 
 from filmroom.base.errors import FilmroomError
+from filmroom.db.background import Background
 
 log = structlog.get_logger()
 
@@ -57,7 +58,7 @@ def _name(text: str, most: int) -> str:
     return "".join(c for c in text if "!" <= c <= "~")[:most] or "-"
 
 
-class SyslogSender:
+class SyslogSender(Background):
     """Sends what the outbox has, for as long as it runs."""
 
     def __init__(
@@ -76,16 +77,7 @@ class SyslogSender:
         self._tls = tls
         self._name = name
         self._wait = wait
-        self._task: asyncio.Task[None] | None = None
         self.connected = False
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
         failures = 0

@@ -55,7 +55,9 @@ def build_app(services: WebServices) -> ASGIApp:
     login = Login(services.people, settings.web, settings.people, language=settings.language, providers={**providers})
     health = Health(services.checks)
     assets = Assets()
-    viewer, console = Site(_place("viewer")), Site(_place("console"))
+    viewer, console = Site(_place("viewer")), Site(_place("console"), moving=frozenset({".html", ".js", ".css"}))
+
+    launch = Launch(services.query)
 
     async def home(_: Request) -> Response:
         return RedirectResponse("/console/" if console.built else "/viewer/", 303)
@@ -65,7 +67,8 @@ def build_app(services: WebServices) -> ASGIApp:
         routes=[
             *dicomweb.routes(services),
             *workflow_routes(services),
-            Route("/viewer/iid", Launch(services.query).open),
+            Route("/viewer/iid", launch.open),
+            Route("/viewer", launch.open_or_home),
             Route("/viewer/app-config.js", ViewerConfig(language=settings.language).script),
             Route("/viewer/{path:path}", viewer.file),
             Route("/console/{path:path}", console.file),
@@ -96,7 +99,9 @@ def build_app(services: WebServices) -> ASGIApp:
         public_url=settings.web.public_url,
         guests=services.keeping.shares if services.keeping is not None else None,
     )
-    return Forwarded(SecurityHeaders(SlowGuessing(guarded, time.monotonic)), settings.web.trusted_proxies)
+    return Forwarded(
+        SecurityHeaders(SlowGuessing(guarded, time.monotonic)), settings.web.trusted_proxies, settings.web.public_url
+    )
 
 
 def workflow_routes(services: WebServices) -> list[BaseRoute]:

@@ -32,9 +32,11 @@ from filmroom.base.errors import (
 from filmroom.integration.webhooks_model import BadWebhook
 from filmroom.ops.work import WrongState
 from filmroom.security.breakglass import BadGlass
+from filmroom.security.duties import DutiesClash
 from filmroom.security.model import AccountLocked, LastAdministrator, NameTaken, SignInRefused
 from filmroom.security.passwords import PasswordRefused
 from filmroom.security.roles_book import BadRole, RoleInUse
+from filmroom.security.second import Waits
 from filmroom.security.shares import BadShare, ShareRefused
 
 log = structlog.get_logger()
@@ -51,6 +53,8 @@ STATUS: Mapping[type[FilmroomError], int] = {
     NameTaken: 409,
     CannotUndo: 409,
     DeletionOver: 409,
+    DutiesClash: 409,
+    Waits: 202,
     NotReadable: 400,
     LimitReached: 413,
     RemoteFault: 400,
@@ -73,6 +77,7 @@ STATUS: Mapping[type[FilmroomError], int] = {
 }
 
 TITLES: Mapping[int, str] = {
+    202: "It waits for a second person",
     400: "The request cannot be understood",
     401: "Sign in first",
     403: "Not allowed",
@@ -148,7 +153,9 @@ def answer(error: FilmroomError) -> Response:
         log.warning("request failed", error=type(error).__name__, status=status)
     # Our own words only: the text of an internal fault may name files or hosts.
     sentence = str(error) if status < 500 else ""
-    more = {"errors": [each._asdict() for each in error.misfits]} if isinstance(error, Unfit) else {}
+    more: dict[str, object] = {"errors": [each._asdict() for each in error.misfits]} if isinstance(error, Unfit) else {}
+    if isinstance(error, Waits):
+        more |= {"waits": error.number}
     return problem(status, sentence or (type(error).__doc__ or "").strip(), headers, **more)
 
 

@@ -16,12 +16,13 @@ _ISOLATED: Headers = [
     (b"cross-origin-embedder-policy", b"require-corp"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-# The viewer's codecs are WebAssembly in blob workers, its bundler evaluates strings, its styles are inline.
+# The viewer's codecs are WebAssembly in blob workers, its bundler evaluates strings, its styles are inline; a PDF is an
+# object of the page.
 _VIEWER_CSP = (
     b"default-src 'self'; script-src 'self' 'unsafe-eval' 'wasm-unsafe-eval' 'unsafe-inline' blob:; "
     b"worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-    b"connect-src 'self' blob: data:; media-src 'self' blob:; object-src 'none'; base-uri 'self'; "
-    b"form-action 'self'; frame-ancestors 'self'"
+    b"connect-src 'self' blob: data:; media-src 'self' blob:; object-src 'self' blob:; frame-src 'self' blob:; "
+    b"base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
 _PAGE_CSP = (
     b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -11,6 +11,7 @@ from filmroom.net.web.bodies import whole
 from filmroom.net.web.door import COOKIE, peer_of, safe_next, session_cookie
 from filmroom.net.web.login_pages import Page, Pages, after, asking_code, choosing, signing_in
 from filmroom.net.web.login_site import Provider, secure, site_of
+from filmroom.net.web.proxies import below, prefix_of
 from filmroom.security.model import Account, AccountLocked, Owes, SignedIn, SignInRefused
 from filmroom.security.passwords import PasswordRefused
 from filmroom.security.people import People
@@ -83,7 +84,9 @@ class Login:
             navigates = request.headers.get("sec-fetch-mode", "navigate") == "navigate"
             if navigates and signed is not None and (provider := self._providers.get(signed.provider)) is not None:
                 site = site_of(request, self._web.public_url)
-                target = await provider.sign_out_address(f"{site.origin}{target}") or target
+                target = (
+                    await provider.sign_out_address(f"{site.origin}{below(prefix_of(request.scope), target)}") or target
+                )
         response = RedirectResponse(target, 303, headers={"cache-control": "no-store"})
         response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax", secure=secure(request, self._web))
         return response

@@ -14,6 +14,7 @@ from filmroom.net.web.errors import Refused
 from filmroom.net.web.login import Login, fields_of
 from filmroom.net.web.login_pages import Page, after, enrolling, form, passkey_button, recovery
 from filmroom.net.web.login_site import site_of
+from filmroom.net.web.proxies import below, prefix_of
 from filmroom.security.model import Account, AccountLocked, Owes
 from filmroom.security.passkeys import PasskeyRefused
 from filmroom.security.people import People
@@ -66,7 +67,7 @@ class LoginFactors:
             raise Refused(401, str(refused)) from refused
         opened = await self._login.open(request, found, "passkey")
         headers = {"set-cookie": opened.headers["set-cookie"]}
-        return answer({"next": opened.headers["location"]}, headers=headers)
+        return answer({"next": below(prefix_of(request.scope), opened.headers["location"])}, headers=headers)
 
     async def offer(self, request: Request) -> Response:
         """Ask the browser to make a passkey."""
@@ -82,7 +83,7 @@ class LoginFactors:
             await self._people.passkeys.add(account, site_of(request, self._web.public_url), made, _system(label))
         except PasskeyRefused as refused:
             raise Refused(422, str(refused)) from refused
-        return answer({"next": f"/login/factors{after(request)}"})
+        return answer({"next": below(prefix_of(request.scope), f"/login/factors{after(request)}")})
 
     async def _inside(self, request: Request, page: Callable[[Request, Account], Awaitable[Response]]) -> Response:
         account = await self._login.account(request, Owes.NOTHING, Owes.ENROLMENT)

@@ -15,6 +15,7 @@ from filmroom.net.web.errors import Refused
 from filmroom.net.web.login import Login, fields_of
 from filmroom.net.web.login_site import secure, site_of
 from filmroom.net.web.oidc import OidcProvider
+from filmroom.net.web.proxies import below, prefix_of
 from filmroom.security.model import SignInRefused
 from filmroom.security.people import People
 from filmroom.security.questions import LASTS
@@ -114,4 +115,5 @@ class LoginOidc:
         return provider
 
     def _back(self, request: Request, provider: OidcProvider) -> str:
-        return f"{site_of(request, self._web.public_url).origin}/login/with/{quote(provider.name, safe='')}/return"
+        path = below(prefix_of(request.scope), f"/login/with/{quote(provider.name, safe='')}/return")
+        return f"{site_of(request, self._web.public_url).origin}{path}"

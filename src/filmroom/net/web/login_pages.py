@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from filmroom.net.web.assets import text_asset
+from filmroom.net.web.proxies import prefix_of
+from filmroom.net.web.relocation import moved
 from filmroom.net.web.words import LANGUAGES, WORDS, choose
 from filmroom.security.totp import Enrolment
 
@@ -63,7 +65,8 @@ class Pages:
             "languages": links,
         }
         headers = {"cache-control": "no-store", "vary": "accept-language, cookie"}
-        response = Response(_PAGE.substitute(words | values), page.status, media_type="text/html", headers=headers)
+        body = moved(_PAGE.substitute(words | values).encode(), prefix_of(request.scope))
+        response = Response(body, page.status, media_type="text/html", headers=headers)
         asked = request.query_params.get("lang", "")
         if asked in LANGUAGES:
             response.set_cookie(LANGUAGE_COOKIE, asked, max_age=YEAR_S, path="/", samesite="lax")

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from filmroom.net.web.proxies import prefix_of
 from filmroom.security.passkeys import Site as BoundSite
 from filmroom.settings import WebSettings
 
@@ -44,6 +45,11 @@ def site_of(request: Request, public_url: str) -> Site:
     except ValueError:
         name = ""
     return Site(name, f"{parts.scheme}://{parts.netloc}")
+
+
+def site_address(request: Request, public_url: str) -> str:
+    """Our own address with the path that we stand below, without a slash at its end."""
+    return public_url.rstrip("/") or f"{request.url.scheme}://{request.url.netloc}{prefix_of(request.scope)}"
 
 
 def secure(request: Request, web: WebSettings) -> bool:

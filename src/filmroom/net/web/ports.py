@@ -7,12 +7,14 @@ from typing import Any, Protocol
 from filmroom.archive.changes import Changes
 from filmroom.archive.commitment import Commitments
 from filmroom.archive.commitment_web import WebCommitments
+from filmroom.archive.compression_rounds import Rounds
 from filmroom.archive.corrections import Corrections
 from filmroom.archive.delete import Deleting
 from filmroom.archive.devices import Device, Devices
 from filmroom.archive.devices_callers import Callers
 from filmroom.archive.devices_live import LiveList
 from filmroom.archive.devices_local import LocalAes
+from filmroom.archive.door import Ingest
 from filmroom.archive.export import Exports
 from filmroom.archive.listing import Listing
 from filmroom.archive.model import Outcome
@@ -107,37 +109,6 @@ class SeriesDocuments(Protocol):
     async def study_metadata(self, who: Principal, study: str) -> Sequence[Document]: ...
 
 
-class Incoming(Protocol):
-    """One object on its way in."""
-
-    def write(self, chunk: bytes | memoryview) -> None: ...
-
-    @property
-    def full(self) -> bool: ...
-
-    async def drain(self) -> None: ...
-
-    async def finish(self) -> Outcome: ...
-
-    async def discard(self) -> None: ...
-
-
-class Ingest(Protocol):
-    """The one door for new objects."""
-
-    def begin(
-        self,
-        who: Principal,
-        *,
-        door: str,
-        source: str,
-        transfer_syntax: str | None,
-        sop_class: str = "",
-        sop_uid: str = "",
-        part10: bool,
-    ) -> Incoming: ...
-
-
 class Quarantine(Protocol):
     """What could not be filed."""
 
@@ -206,6 +177,7 @@ class WebServices:
     corrections: Corrections | None = None
     rules: RuleBook | None = None
     forward_rules: ForwardRules | None = None
+    compression: Rounds | None = None
     counts: Counts | None = None
     deleting: Deleting | None = None
     listing: Listing | None = None

@@ -1,8 +1,10 @@
 """Folders of built files (viewer, console), with the compressed forms that stand beside them."""
 
 import asyncio
+import gzip
 import hashlib
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from filmroom.base.errors import NotFound
+from filmroom.net.web.proxies import prefix_of
+from filmroom.net.web.relocation import moved
 from filmroom.wire.http.mediatypes import encodings
 
 _TYPES: Mapping[str, str] = {
@@ -38,6 +42,8 @@ _CODINGS = {".zst": "zstd", ".gz": "gzip"}
 _HASHED = re.compile(r"(^|[.-])([0-9a-f]{16,32}|(?=[\w-]*\d)[\w-]{8})\.(js|mjs|css|wasm|woff2?|png|svg|ttf)$")
 _YEAR = "public, max-age=31536000, immutable"
 _ASK = "no-cache"
+# The console has some sixty files; a site is seen below one path, seldom below two.
+MOVED_FILES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,11 @@ class _File:
 class Site:
     """One built folder. Every address without a file in it is the application's own page (``index.html``)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, moving: frozenset[str] = frozenset({".html"})) -> None:
+        """``moving`` are the kinds of file that name addresses of ours, which a proxy's path changes."""
         self._folder = folder
+        self._moving = moving
+        self._moved: OrderedDict[tuple[str, str], tuple[bytes, bytes]] = OrderedDict()
         self._files: dict[str, _File] | None = None
 
     @property
@@ -69,7 +78,31 @@ class Site:
             found = self._files.get("index.html")
         if found is None:
             raise NotFound("there is no such file")
+        prefix = prefix_of(request.scope)
+        if prefix and found.path.suffix in self._moving:
+            return await self._answer_moved(request, found, prefix)
         return _answer(request, found)
+
+    async def _answer_moved(self, request: Request, file: _File, prefix: str) -> Response:
+        coding = "gzip" if "gzip" in encodings(request.headers.get("accept-encoding")) else ""
+        tag = hashlib.sha256(f"{file.etag} {prefix} {coding}".encode()).hexdigest()[:20]
+        headers = {"cache-control": file.cache, "vary": "accept-encoding", "etag": f'"{tag}"'}
+        if request.headers.get("if-none-match") == headers["etag"]:
+            return Response(status_code=304, headers=headers)
+        key = (prefix, str(file.path))
+        if (kept := self._moved.get(key)) is None:
+            kept = self._moved[key] = await asyncio.to_thread(_move, file.path, prefix)
+        self._moved.move_to_end(key)
+        while len(self._moved) > MOVED_FILES:
+            self._moved.popitem(last=False)
+        if coding:
+            headers["content-encoding"] = coding
+        return Response(kept[1] if coding else kept[0], headers=headers, media_type=file.media)
+
+
+def _move(path: Path, prefix: str) -> tuple[bytes, bytes]:
+    plain = moved(path.read_bytes(), prefix)
+    return plain, gzip.compress(plain, 6, mtime=0)
 
 
 def _scan(folder: Path) -> dict[str, _File]:

@@ -5,6 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from filmroom.net.web.login_pages import LANGUAGE_COOKIE
+from filmroom.net.web.proxies import prefix_of
+from filmroom.net.web.relocation import moved
 from filmroom.net.web.words import choose
 
 _WORDS = {
@@ -62,7 +64,7 @@ CONFIGURATION: dict[str, object] = {
 
 _SCRIPT = """\
 (function () {
-  var words = %(words)s, language = %(language)s;
+  var words = %(words)s, language = %(language)s, at = %(at)s;
   // A language chosen in Filmroom goes before the one the viewer remembers; one chosen in the viewer stays.
   try {
     if (localStorage.getItem('filmroom.language') !== language) {
@@ -72,12 +74,12 @@ _SCRIPT = """\
     }
   } catch (error) { /* storage is closed: the browser's own language holds */ }
   function toLogin() {
-    location.assign('/login?next=' + encodeURIComponent(location.pathname + location.search));
+    location.assign(at + '/login?next=' + encodeURIComponent(location.pathname + location.search));
   }
   function signOut(event) {
     event.preventDefault();
-    fetch('/logout', { method: 'POST', credentials: 'same-origin' })
-      .finally(function () { location.assign('/login'); });
+    fetch(at + '/logout', { method: 'POST', credentials: 'same-origin' })
+      .finally(function () { location.assign(at + '/login'); });
   }
   window.config = Object.assign(%(configuration)s, {
     httpErrorHandler: function (error) { if (error && error.status === 401) toLogin(); },
@@ -86,7 +88,7 @@ _SCRIPT = """\
         var link = { color: '#d8dfe6', textDecoration: 'none', fontWeight: 600, fontSize: '16px' };
         var quiet = { color: '#93a0ad', textDecoration: 'none', fontSize: '13px', marginLeft: '16px' };
         return React.createElement('span', { style: { whiteSpace: 'nowrap' } },
-          React.createElement('a', { href: '/', style: link }, words.home),
+          React.createElement('a', { href: at + '/', style: link }, words.home),
           React.createElement('a', { href: '/login', onClick: signOut, style: quiet }, words.signOut));
       }
     }
@@ -108,10 +110,12 @@ class ViewerConfig:
             request.headers.get("accept-language", ""),
             self._language,
         )
+        at = prefix_of(request.scope)
         body = _SCRIPT % {
             "words": _literal(_WORDS[language]),
             "language": _literal(_OHIF_LANGUAGE[language]),
-            "configuration": _literal(CONFIGURATION),
+            "configuration": moved(orjson.dumps(CONFIGURATION), at).decode(),
+            "at": _literal(at),
         }
         headers = {"cache-control": "no-cache", "vary": "accept-language, cookie"}
         return Response(body, media_type="text/javascript", headers=headers)

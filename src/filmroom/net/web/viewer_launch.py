@@ -1,4 +1,5 @@
-"""``/viewer/iid``: another program opens a patient or a study in the viewer (IHE RAD-106, Invoke Image Display).
+"""``/viewer?requestType=...``, also ``/viewer/iid``: another program opens a patient or a study in the viewer
+(IHE RAD-106, Invoke Image Display).
 
 The answer is a redirection to the viewer's own address, or 400 and 404 as the transaction has it (RAD TF-2
 4.106.4.1.3). A person who is not signed in comes here again after the login page.
@@ -49,6 +50,12 @@ class Launch:
         else:
             raise BadInvocation("requestType must be STUDY or PATIENT")
         return RedirectResponse(viewer_address(studies), 303, headers={"cache-control": "no-store"})
+
+    async def open_or_home(self, request: Request) -> Response:
+        """The same at the viewer's own address; without ``requestType`` its study list."""
+        if "requestType" in request.query_params:
+            return await self.open(request)
+        return RedirectResponse("/viewer/", 303)
 
     async def _studies(self, request: Request, asked: QueryParams) -> list[str]:
         uids, numbers = _listed(asked, "studyUID"), _listed(asked, "accessionNumber")

@@ -15,6 +15,7 @@ from filmroom.dicom.transfersyntax import EXPLICIT_LE, IMPLICIT_LE
 MAX_PIECES: Final = 20_000
 _PLAIN_VRS: Final = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "PN", "SH", "TM", "UI"})
 _LONGEST: Final = 1024
+_CHARACTER_SET: Final = "00080005"
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 
 
@@ -30,6 +31,7 @@ class AnswerWriter:
         self._charset = charset
         self._explicit = transfer_syntax == EXPLICIT_LE
         self._pieces: dict[Any, bytes] = {}
+        self._heads: dict[tuple[str, str], bytes] = {}
 
     def write(self, answer: JsonDataset) -> bytes:
         """The data set, as ``json_to_dataset`` writes it."""
@@ -59,34 +61,45 @@ class AnswerWriter:
             else:
                 key = (name, *map(repr, values))
             piece = known.get(key)
-            parts.append(piece if piece is not None else self._made(key, name, element))
+            if piece is None:
+                piece = self._plain(name, element) or self._made(name, element)
+                if len(known) < MAX_PIECES:
+                    known[key] = piece
+            parts.append(piece)
         return b"".join(parts)
 
-    def _made(self, key: Any, name: str, element: dict[str, Any]) -> bytes:
+    def _made(self, name: str, element: dict[str, Any]) -> bytes:
         for value in element.get("Value") or ():
             text = "".join(value.values()) if isinstance(value, dict) else str(value)
             if not text.isascii() or (isinstance(value, dict) and value.keys() != {"Alphabetic"}):
                 raise _TheLongWay
-        if name == "00080005":
+        if name == _CHARACTER_SET:
             raise _TheLongWay
-        piece = self._plain(name, element) or json_to_dataset({name: element}, self._syntax)
-        if len(self._pieces) < MAX_PIECES:
-            self._pieces[key] = piece
-        return piece
+        return json_to_dataset({name: element}, self._syntax)
 
     def _plain(self, name: str, element: dict[str, Any]) -> bytes:
         """One short ASCII text, which most values that differ between answers are; b'' for anything else."""
-        vr, values = element["vr"], element.get("Value") or []
-        if vr not in _PLAIN_VRS or len(values) != 1:
+        values = element.get("Value")
+        if not values or len(values) != 1 or name == _CHARACTER_SET:
             return b""
-        value = values[0].get("Alphabetic", "").rstrip("=") if isinstance(values[0], dict) else values[0]
-        if not isinstance(value, str) or len(value) > _LONGEST:
+        value = values[0]
+        if isinstance(value, dict) and len(value) == 1:
+            value = value.get("Alphabetic", "").rstrip("=")
+        head = self._heads.get((name, element["vr"]))
+        if head is None:
+            head = self._heads[name, element["vr"]] = self._head(name, element["vr"])
+        if not head or not isinstance(value, str) or len(value) > _LONGEST or not value.isascii():
             return b""
-        data = value.encode("ascii")
+        data = value.encode()
         if len(data) % 2:
-            data += b"\0" if vr == "UI" else b" "
-        tag = pack("<HH", int(name[:4], 16), int(name[4:], 16))
-        return tag + (vr.encode() + pack("<H", len(data)) if self._explicit else pack("<I", len(data))) + data
+            data += b"\0" if element["vr"] == "UI" else b" "
+        return head + pack("<H" if self._explicit else "<I", len(data)) + data
+
+    def _head(self, name: str, vr: str) -> bytes:
+        """What comes before the length of an element; b'' when its value is not plain text."""
+        if vr not in _PLAIN_VRS:
+            return b""
+        return pack("<HH", int(name[:4], 16), int(name[4:], 16)) + (vr.encode() if self._explicit else b"")
 
     def _sequence(self, name: str, items: list[Any]) -> bytes:
         bodies = [self._data_set(item or {}) for item in items]

@@ -140,13 +140,17 @@ async def gather(exchange: Exchange, retrieve: Retrieve, what: Wanted, fallback:
     """The stored objects that are wanted; studies that are not here are fetched where they are. Raises Unavailable,
     Forbidden."""
     items = await find_objects(exchange, retrieve, what)
-    if fallback is None or not what.studies:
-        return Gathering(items)
     here = {item.study_uid for item in items}
     absent = [uid for uid in what.studies if uid not in here]
-    if not absent:
+    asks_for_more = absent if what.studies else what.patient is not None and not (what.series or what.instances)
+    if fallback is None or not asks_for_more:
         return Gathering(items)
-    brought = await _brought(exchange, fallback.bring(what, absent, exchange.line.caller.ae_title))
+    caller = exchange.line.caller.ae_title
+    if what.studies or what.patient is None:
+        bringing = fallback.bring(what, absent, caller)
+    else:
+        bringing = fallback.bring_rest(what.patient, here, caller)
+    brought = await _brought(exchange, bringing)
     if brought is None or not brought.sop_uids:
         return Gathering(items)
     items = await find_objects(exchange, retrieve, what)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import structlog
 
+from filmroom.archive.door import Incoming, Ingest
 from filmroom.archive.model import Outcome, Stored
 from filmroom.base.errors import Forbidden, NoSpace, Unavailable
 from filmroom.net.dimse.line import Exchange, Intake, Refused
-from filmroom.net.dimse.ports import Incoming, Ingest
 from filmroom.wire.dimse import status
 from filmroom.wire.dimse.messages import CStoreRq, CStoreRsp
 

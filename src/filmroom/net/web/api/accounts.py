@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from filmroom.net.web.api.answers import answer, nothing, tagged
+from filmroom.net.web.api.answers import answer, demand_match, nothing, tagged
 from filmroom.net.web.api.describe import Asked, Moment, Shape, operation
 from filmroom.net.web.bodies import body_of
 from filmroom.net.web.door import who
@@ -24,6 +24,7 @@ Secret = Annotated[str, Meta(max_length=1024)]
 class AccountAnswer(Shape):
     """An account. ``provider`` is '' where this archive keeps its password, else who vouches for it."""
 
+    id: Annotated[str, Meta(description="As roles are given to it, person:7.")]
     name: str
     display_name: str
     roles: list[str]
@@ -138,10 +139,12 @@ class AccountsApi:
         returns=AccountAnswer,
         errors=[404, 409],
         permission=Action.SECURITY,
+        tagged=True,
     )
     async def patch(self, request: Request) -> Response:
         asked = await body_of(request, AccountPatch, most_bytes=self._most_bytes)
         asking, name = who(request), _name(request)
+        demand_match(request, account_shape(await self._accounts.get(asking, name)))
         if asked.roles is not None:
             try:
                 await self._accounts.set_roles(asking, name, asked.roles)
@@ -151,7 +154,7 @@ class AccountsApi:
             await self._accounts.set_enabled(asking, name, asked.enabled)
         if asked.display_name is not None:
             await self._accounts.set_display_name(asking, name, asked.display_name)
-        return answer(account_shape(await self._accounts.get(asking, name)))
+        return tagged(request, account_shape(await self._accounts.get(asking, name)))
 
     @operation(
         "Replace a forgotten password by a one-time password",
@@ -195,6 +198,7 @@ class AccountsApi:
 def account_shape(account: Account) -> AccountAnswer:
     """An account as it is shown: never its password."""
     return AccountAnswer(
+        id=f"person:{account.pk}",
         name=account.name,
         display_name=account.display_name,
         roles=sorted(account.roles),

@@ -1,7 +1,10 @@
 """``/api/v1/audit``: search, who saw a patient, verification; for auditors, and each look is on record itself."""
 
+import csv
+import io
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from msgspec import Meta
 from starlette.requests import Request
@@ -14,11 +17,17 @@ from filmroom.net.web.api.answers import answer
 from filmroom.net.web.api.describe import Asked, Moment, Shape, operation
 from filmroom.net.web.bodies import query_of
 from filmroom.net.web.door import who
+from filmroom.net.web.errors import NO_STORE
 from filmroom.net.web.ports import WebServices
+from filmroom.net.web.streams import Stream
 from filmroom.security.audit import AuditEvent, AuditKind
 from filmroom.security.audit_messages import fhir
 from filmroom.security.audit_reading import Asked as Search
+from filmroom.security.audit_reading import Found
+from filmroom.security.audit_sheet import HEADINGS, cells, harmless
 from filmroom.security.policy import Action
+
+_CHUNK: Final = 65_536
 
 
 class AuditRecord(Shape):
@@ -56,6 +65,7 @@ class AuditQuery(Asked):
     study: Annotated[str, Meta(description="Study Instance UID.", max_length=64)] = ""
     who: Annotated[str, Meta(description="Who did it: a name, or an id such as person:7.", max_length=200)] = ""
     kind: Annotated[str, Meta(description="Kinds, separated by commas.", max_length=500)] = ""
+    failed: Annotated[bool | None, Meta(description="Only what failed or was refused; false: only what worked.")] = None
     since: datetime | None = None
     until: datetime | None = None
     before: int | None = None
@@ -118,7 +128,9 @@ class Audit:
         return [
             Route("/api/v1/audit", self.search),
             Route("/api/v1/audit/fhir", self.search_fhir),
+            Route("/api/v1/audit/file", self.file),
             Route("/api/v1/audit/patient", self.patient),
+            Route("/api/v1/audit/patient/file", self.patient_file),
             Route("/api/v1/audit/verification", self.verify, methods=["POST"]),
         ]
 
@@ -142,11 +154,39 @@ class Audit:
         entries = [{"resource": fhir(each.event, self._source)} for each in found]
         return answer({"resourceType": "Bundle", "type": "searchset", "entry": entries})
 
+    @operation(
+        "Every record that fits, as a spreadsheet (CSV)",
+        tag="audit",
+        text="Newest first, however many; `limit` is not looked at.",
+        query=AuditQuery,
+        status=200,
+        media="text/csv",
+        permission=Action.AUDIT,
+    )
+    async def file(self, request: Request) -> Response:
+        asked = _search(query_of(request, AuditQuery))
+        found = self._use.reading.export(who(request), asked)
+        return _sheet(_rows(found), f"audit-{self._day()}.csv")
+
     @operation("Who saw this patient", tag="audit", query=ReportQuery, returns=AccessReport, permission=Action.AUDIT)
     async def patient(self, request: Request) -> Response:
         asked = query_of(request, ReportQuery)
         rows = await self._use.reading.who_saw(who(request), asked.patient, since=asked.since, until=asked.until)
         return answer(AccessReport(patient=asked.patient, viewers=[Viewer(**row) for row in rows]))
+
+    @operation(
+        "Who saw this patient, as a spreadsheet (CSV)",
+        tag="audit",
+        text="The access report that a patient may ask for.",
+        query=ReportQuery,
+        status=200,
+        media="text/csv",
+        permission=Action.AUDIT,
+    )
+    async def patient_file(self, request: Request) -> Response:
+        asked = query_of(request, ReportQuery)
+        found = await self._use.reading.who_saw(who(request), asked.patient, since=asked.since, until=asked.until)
+        return _sheet(_viewers(found), f"access-report-{self._day()}.csv")
 
     @operation(
         "Verify the whole trail",
@@ -169,11 +209,46 @@ class Audit:
             )
         )
 
+    def _day(self) -> str:
+        return self._use.clock.now().strftime("%Y-%m-%d")
+
     @property
     def _use(self) -> Safekeeping:
         if self._keeping is None:
             raise NotFound
         return self._keeping
+
+
+def _sheet(rows: AsyncIterator[Sequence[str]], name: str) -> Response:
+    async def lines() -> AsyncIterator[bytes]:
+        yield "\ufeff".encode()  # by which spreadsheets know UTF-8
+        buffer = io.StringIO()
+        writer = csv.writer(buffer)
+        async for row in rows:
+            writer.writerow(row)
+            if buffer.tell() >= _CHUNK:
+                yield buffer.getvalue().encode()
+                buffer.seek(0)
+                buffer.truncate()
+        yield buffer.getvalue().encode()
+
+    headers = {"content-disposition": f'attachment; filename="{name}"', **NO_STORE}
+    return Stream(lines(), headers=headers, media_type="text/csv; charset=utf-8")
+
+
+async def _rows(found: AsyncIterator[Found]) -> AsyncIterator[Sequence[str]]:
+    yield HEADINGS
+    async for each in found:
+        yield cells(each)
+
+
+async def _viewers(found: Iterable[Mapping[str, Any]]) -> AsyncIterator[Sequence[str]]:
+    yield ("who", "name", "times", "first", "last", "kinds", "doors")
+    for row in found:
+        seen = row["first"].isoformat(), row["last"].isoformat()
+        yield harmless(
+            [row["who"], row["who_name"], str(row["times"]), *seen, " ".join(row["kinds"]), " ".join(row["doors"])]
+        )
 
 
 def _search(asked: AuditQuery) -> Search:
@@ -183,6 +258,7 @@ def _search(asked: AuditQuery) -> Search:
         study=asked.study,
         who=asked.who,
         kinds=tuple(known[name] for name in asked.kind.split(",") if name in known),
+        failed=asked.failed,
         since=asked.since,
         until=asked.until,
         before=asked.before,

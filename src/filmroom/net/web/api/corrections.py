@@ -76,6 +76,10 @@ class JournalAsked(Asked):
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
 
 
+_CHANGING = (Action.EDIT, Action.MERGE)
+_READING = (*_CHANGING, Action.ADMINISTER)
+
+
 class Corrections:
     """The handlers."""
 
@@ -99,7 +103,7 @@ class Corrections:
         body=CorrectionAsked,
         returns=JournalEntry,
         status=201,
-        permission=Action.ADMINISTER,
+        permission=Action.EDIT,
     )
     async def correct(self, request: Request) -> Response:
         asked = await body_of(request, CorrectionAsked, most_bytes=self._most_bytes)
@@ -114,7 +118,7 @@ class Corrections:
         body=MergeAsked,
         returns=JournalEntry,
         status=201,
-        permission=Action.ADMINISTER,
+        permission=Action.MERGE,
     )
     async def merge(self, request: Request) -> Response:
         asked = await body_of(request, MergeAsked, most_bytes=self._most_bytes)
@@ -127,14 +131,14 @@ class Corrections:
         tag="corrections",
         query=JournalAsked,
         returns=JournalPage,
-        permission=Action.ADMINISTER,
+        permission=_READING,
     )
     async def journal(self, request: Request) -> Response:
         asked = query_of(request, JournalAsked)
         found = await self._use.journal(who(request), target=asked.target, before=asked.before, limit=asked.limit)
         return answer(JournalPage(entries=[_shown(each) for each in found]))
 
-    @operation("Show one entry of the journal", tag="corrections", returns=JournalEntry, permission=Action.ADMINISTER)
+    @operation("Show one entry of the journal", tag="corrections", returns=JournalEntry, permission=_READING)
     async def entry(self, request: Request) -> Response:
         return answer(_shown(await self._use.entry(who(request), request.path_params["pk"])))
 
@@ -145,7 +149,7 @@ class Corrections:
         returns=JournalEntry,
         status=201,
         errors=(409,),
-        permission=Action.ADMINISTER,
+        permission=_CHANGING,
     )
     async def undo(self, request: Request) -> Response:
         asked = await body_of(request, UndoAsked, most_bytes=self._most_bytes)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from filmroom.net.web.door import who
-from filmroom.security.policy import Action, demand
+from filmroom.security.policy import Action, demand, may
 
 P = ParamSpec("P")
 Me = TypeVar("Me")
@@ -49,7 +49,7 @@ class Operation:
     status: int
     media: str
     errors: tuple[int, ...]
-    permission: Action | None
+    permissions: tuple[Action, ...]
     tagged: bool
     secret: bool
 
@@ -65,7 +65,7 @@ def operation(
     status: int = 0,
     media: str = JSON,
     errors: Iterable[int] = (),
-    permission: Action | None = None,
+    permission: Action | tuple[Action, ...] | None = None,
     tagged: bool = False,
     secret: bool = False,
 ) -> Callable[[Handler[Me, P]], Handler[Me, P]]:
@@ -74,8 +74,10 @@ def operation(
     ``summary`` is one line in plain words, ``tag`` the resource's name; ``body`` and ``query`` are ``Asked``,
     ``returns`` a ``Shape`` or any type msgspec knows (None: an answer without a body). ``status`` of the good answer is
     200, or 204 without a body, unless said. ``errors`` are the statuses beside those that every operation may give.
-    ``tagged``: the answer has an ETag, and a change takes If-Match.
+    ``permission``: what somebody must be allowed, any one of several. ``tagged``: the answer has an ETag, and a change
+    takes If-Match.
     """
+    needed = (permission,) if isinstance(permission, Action) else permission or ()
     promise = Operation(
         summary=summary,
         tag=tag,
@@ -86,15 +88,15 @@ def operation(
         status=status or (204 if returns is None else 200),
         media=media,
         errors=tuple(errors),
-        permission=permission,
+        permissions=needed,
         tagged=tagged,
         secret=secret,
     )
 
     def describe(handler: Handler[Me, P]) -> Handler[Me, P]:
         async def checked(me: Me, request: Request, /, *args: P.args, **more: P.kwargs) -> Response:
-            if permission is not None:
-                demand(who(request), permission)
+            if needed and not any(may(who(request), each) for each in needed):
+                demand(who(request), needed[0])
             return await handler(me, request, *args, **more)
 
         functools.update_wrapper(checked, handler)

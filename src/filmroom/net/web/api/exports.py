@@ -16,6 +16,7 @@ from filmroom.net.web.api.jobs import next_page
 from filmroom.net.web.bodies import body_of, query_of
 from filmroom.net.web.door import who
 from filmroom.net.web.ports import WebServices
+from filmroom.net.web.proxies import below, prefix_of
 from filmroom.security.policy import Action
 
 _TEXT = """A de-identified export follows PS3.15 Annex E: the basic profile and the options of its project, with UIDs,
@@ -160,7 +161,7 @@ class ExportsApi:
         asked = query_of(request, ExportsAsked)
         found = await self._there().listed(who(request), study=asked.study, before=asked.before, limit=asked.limit)
         following = next_page(request, "before", found[-1].pk) if len(found) == asked.limit else None
-        return answer(ExportList(exports=[_shape(each) for each in found], next=following))
+        return answer(ExportList(exports=[_shape(request, each) for each in found], next=following))
 
     @operation(
         "Export studies, series or instances",
@@ -187,11 +188,11 @@ class ExportsApi:
             trust_pixels=asked.trust_pixels,
         )
         made = await exports.get(who(request), pk)
-        return answer(_shape(made), 202, {"location": f"/api/v1/exports/{pk}"})
+        return answer(_shape(request, made), 202, {"location": f"/api/v1/exports/{pk}"})
 
     @operation("Show an export", tag="exports", returns=ExportAnswer, errors=[404], permission=Action.EXPORT)
     async def get(self, request: Request) -> Response:
-        return answer(_shape(await self._there().get(who(request), request.path_params["pk"])))
+        return answer(_shape(request, await self._there().get(who(request), request.path_params["pk"])))
 
     @operation(
         "Show what is not in an export", tag="exports", returns=LeftOutList, errors=[404], permission=Action.EXPORT
@@ -208,7 +209,7 @@ class ExportsApi:
     async def cancel(self, request: Request) -> Response:
         pk = request.path_params["pk"]
         await self._there().cancel(who(request), pk)
-        return answer(_shape(await self._there().get(who(request), pk)))
+        return answer(_shape(request, await self._there().get(who(request), pk)))
 
     @operation(
         "Fetch the ZIP file", tag="exports", status=200, media="application/zip", errors=[404], permission=Action.EXPORT
@@ -251,7 +252,7 @@ class ExportsApi:
         return self._exports
 
 
-def _shape(export: Export) -> ExportAnswer:
+def _shape(request: Request, export: Export) -> ExportAnswer:
     return ExportAnswer(
         id=export.pk,
         kind=export.kind,
@@ -266,7 +267,9 @@ def _shape(export: Export) -> ExportAnswer:
         failed=export.failed,
         size_bytes=export.size_bytes,
         report={name: dict(counts) for name, counts in export.report.items()},
-        file=f"/api/v1/exports/{export.pk}/file" if export.kind == "zip" and export.path else None,
+        file=below(prefix_of(request.scope), f"/api/v1/exports/{export.pk}/file")
+        if export.kind == "zip" and export.path
+        else None,
         job_id=export.job_pk,
         trouble=export.trouble,
         created_at=export.created_at,

@@ -17,6 +17,7 @@ from filmroom.net.web.bodies import query_of
 from filmroom.net.web.door import who
 from filmroom.net.web.errors import Refused
 from filmroom.net.web.ports import WebServices
+from filmroom.net.web.proxies import below, prefix_of
 from filmroom.net.web.sse import EVENT_STREAM, EventStream, Following
 from filmroom.security.policy import Action
 
@@ -107,7 +108,7 @@ class Feed:
             ChangesAnswer(
                 changes=[_shape(each) for each in page.changes],
                 next_after=page.after,
-                next=f"/api/v1/changes?{urlencode([('after', page.after), *kept])}",
+                next=below(prefix_of(request.scope), f"/api/v1/changes?{urlencode([('after', page.after), *kept])}"),
                 first=page.first,
                 last=page.last,
             )

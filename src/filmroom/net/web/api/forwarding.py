@@ -12,7 +12,7 @@ from filmroom.archive.sending import Priority
 from filmroom.archive.sending_rules import ForwardRule
 from filmroom.archive.sending_rules_book import MOST_TRIED_STUDIES, ForwardRules
 from filmroom.base.errors import NotFound
-from filmroom.net.web.api.answers import answer, nothing
+from filmroom.net.web.api.answers import answer, demand_match, nothing, tagged
 from filmroom.net.web.api.describe import Asked, Moment, Shape, operation
 from filmroom.net.web.bodies import body_of
 from filmroom.net.web.door import who
@@ -94,6 +94,7 @@ class Forwarding:
     def routes(self) -> list[Route]:
         return [
             Route("/api/v1/rules/forward", self.rules),
+            Route("/api/v1/rules/forward/{name}", self.show),
             Route("/api/v1/rules/forward/{name}", self.put, methods=["PUT"]),
             Route("/api/v1/rules/forward/{name}", self.remove, methods=["DELETE"]),
             Route("/api/v1/rules/forward-trial", self.try_out, methods=["POST"]),
@@ -109,6 +110,20 @@ class Forwarding:
         return answer(ForwardRuleList(rules=[_rule(each) for each in await self._book.rules(who(request))]))
 
     @operation(
+        "One rule by which objects are sent on",
+        tag="rules",
+        returns=ForwardRuleAnswer,
+        errors=[404],
+        permission=Action.ADMINISTER,
+        tagged=True,
+    )
+    async def show(self, request: Request) -> Response:
+        found = await self._named(request)
+        if found is None:
+            raise NotFound(f"no rule is called {request.path_params['name']}")
+        return tagged(request, found)
+
+    @operation(
         "Add or change a rule by which objects are sent on",
         tag="rules",
         text="An object goes to a destination by rule once, and never back to where it came from.",
@@ -116,14 +131,16 @@ class Forwarding:
         returns=ForwardRuleAnswer,
         errors=[400, 422],
         permission=Action.ADMINISTER,
+        tagged=True,
     )
     async def put(self, request: Request) -> Response:
         asked = await body_of(request, ForwardRuleAsked, most_bytes=self._most_bytes)
+        demand_match(request, await self._named(request))
         try:
             made = await self._book.put(who(request), request.path_params["name"], _row(asked))
         except NoSuchDevice as error:
             raise Refused(422, str(error)) from error
-        return answer(_rule(made))
+        return tagged(request, _rule(made))
 
     @operation("Remove a rule by which objects are sent on", tag="rules", errors=[404], permission=Action.ADMINISTER)
     async def remove(self, request: Request) -> Response:
@@ -147,6 +164,10 @@ class Forwarding:
             for one in found.studies
         ]
         return answer(ForwardTrialAnswer(studies=studies, complete=found.complete))
+
+    async def _named(self, request: Request) -> ForwardRuleAnswer | None:
+        name = request.path_params["name"]
+        return next((_rule(each) for each in await self._book.rules(who(request)) if each.name == name), None)
 
     @property
     def _book(self) -> ForwardRules:

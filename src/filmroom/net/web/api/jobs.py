@@ -119,7 +119,7 @@ class Jobs:
         following = next_page(request, "before", found[-1].pk) if len(found) == asked.limit else None
         return answer(JobList(jobs=[_shape(each) for each in found], next=following))
 
-    @operation("List job queues", tag="jobs", returns=QueueList, permission=Action.VIEW)
+    @operation("List job queues", tag="jobs", returns=QueueList, permission=(Action.VIEW, Action.ADMINISTER))
     async def queues(self, request: Request) -> Response:
         found = await self._there().depths(who(request))
         return answer(

@@ -143,9 +143,10 @@ def _operation(path: str, method: str, promise: Operation, name: str, of: Mappin
     found: dict[str, Any] = {"operationId": operation_id(name), "summary": promise.summary}
     found["x-resource"] = resource_of(name)
     texts = [promise.text] if promise.text else []
-    if promise.permission is not None:
-        texts.append(f"Needs the permission `{promise.permission.value}`.")
-        found["x-permission"] = promise.permission.value
+    if promise.permissions:
+        names = [each.value for each in promise.permissions]
+        texts.append(f"Needs the permission {' or '.join(f'`{name}`' for name in names)}.")
+        found["x-permission"] = names[0] if len(names) == 1 else names
     if texts:
         found["description"] = "\n\n".join(texts)
     found["tags"] = [promise.tag]
@@ -199,7 +200,7 @@ def _responses(promise: Operation, of: Mapping[str, Any]) -> dict[str, Any]:
     if promise.tagged:
         good["headers"] = {"ETag": {"schema": {"type": "string"}}}
     statuses = {401, *promise.errors}
-    statuses |= {403} if promise.permission is not None else set()
+    statuses |= {403} if promise.permissions else set()
     statuses |= {400, 413, 415, 422} if promise.body is not None else set()
     statuses |= {422} if promise.query is not None else set()
     statuses |= {412} if promise.tagged else set()

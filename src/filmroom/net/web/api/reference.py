@@ -10,6 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from filmroom.net.web.api.openapi import OpenApi
+from filmroom.net.web.proxies import prefix_of
+from filmroom.net.web.relocation import moved
 
 _WORDS = {"minimum": "at least", "maximum": "at most", "maxLength": "characters at most", "default": "default"}
 _CODE = re.compile(r"`([^`]+)`")
@@ -29,7 +31,11 @@ class Reference:
     async def show(self, request: Request) -> Response:
         if not self._page:
             self._page = "".join(page(self._openapi.document()))
-        return Response(self._page, media_type="text/html", headers={"cache-control": "no-cache"})
+        return Response(
+            moved(self._page.encode(), prefix_of(request.scope)),
+            media_type="text/html",
+            headers={"cache-control": "no-cache"},
+        )
 
 
 def page(document: Mapping[str, Any]) -> Iterator[str]:

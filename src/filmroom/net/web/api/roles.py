@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from filmroom.archive.safekeeping import Safekeeping
 from filmroom.base.errors import NotFound
-from filmroom.net.web.api.answers import answer, nothing
+from filmroom.net.web.api.answers import answer, demand_match, nothing, tagged
 from filmroom.net.web.api.describe import Asked, Moment, Shape, operation
 from filmroom.net.web.bodies import body_of, query_of
 from filmroom.net.web.door import who
@@ -140,6 +140,7 @@ class Roles:
     def routes(self) -> list[Route]:
         return [
             Route("/api/v1/roles", self.show),
+            Route("/api/v1/roles/{name}", self.one),
             Route("/api/v1/roles/{name}", self.put, methods=["PUT"]),
             Route("/api/v1/roles/{name}", self.remove, methods=["DELETE"]),
             Route("/api/v1/grants", self.grants),
@@ -162,13 +163,23 @@ class Roles:
         found = await self._use.book.roles(who(request))
         return answer(RoleList(roles=[_shown(name, role) for name, role in found.items()]))
 
-    @operation("Make or change a role", tag="roles", body=RoleAsked, errors=[422], permission=Action.SECURITY)
+    @operation("One role", tag="roles", returns=RoleShown, errors=[404], permission=Action.SECURITY, tagged=True)
+    async def one(self, request: Request) -> Response:
+        found = await self._named(request)
+        if found is None:
+            raise NotFound(f"no role is called {request.path_params['name']}")
+        return tagged(request, found)
+
+    @operation(
+        "Make or change a role", tag="roles", body=RoleAsked, errors=[422], permission=Action.SECURITY, tagged=True
+    )
     async def put(self, request: Request) -> Response:
         asked = await body_of(request, RoleAsked, most_bytes=self._most_bytes)
         known = {action.value: action for action in Action}
         if unknown := [name for name in asked.actions if name not in known]:
             raise Unfit([Misfit("/actions", f"there is no action {unknown[0]}")])
         scopes = tuple(_scope(row, "/scopes") for row in asked.scopes) or (Scope(),)
+        demand_match(request, await self._named(request))
         role = Role(actions=frozenset(known[name] for name in asked.actions), scopes=scopes, help=asked.help)
         await self._use.book.put(who(request), request.path_params["name"], role)
         return nothing()
@@ -272,6 +283,11 @@ class Roles:
     async def mend(self, request: Request) -> Response:
         await self._use.glass.mend(who(request), request.path_params["pk"])
         return nothing()
+
+    async def _named(self, request: Request) -> RoleShown | None:
+        name = request.path_params["name"]
+        found = (await self._use.book.roles(who(request))).get(name)
+        return None if found is None else _shown(name, found)
 
     @property
     def _use(self) -> Safekeeping:

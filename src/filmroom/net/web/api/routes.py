@@ -11,11 +11,13 @@ from filmroom.net.web.api.associations import Associations
 from filmroom.net.web.api.audit import Audit
 from filmroom.net.web.api.callers import CallersApi
 from filmroom.net.web.api.commitments import Commitments
+from filmroom.net.web.api.compression import CompressionHandlers
 from filmroom.net.web.api.corrections import Corrections
 from filmroom.net.web.api.deletions import Deletions
 from filmroom.net.web.api.devices import Devices
 from filmroom.net.web.api.exports import ExportsApi
 from filmroom.net.web.api.feed import Feed
+from filmroom.net.web.api.fhir_audit import FhirAudit
 from filmroom.net.web.api.forwarding import Forwarding
 from filmroom.net.web.api.jobs import Jobs
 from filmroom.net.web.api.local_aes import Locals
@@ -31,6 +33,7 @@ from filmroom.net.web.api.recordings import RecordingsResource
 from filmroom.net.web.api.reference import Reference
 from filmroom.net.web.api.roles import Roles
 from filmroom.net.web.api.rules import Rules
+from filmroom.net.web.api.second_person import SecondPersonApi
 from filmroom.net.web.api.sessions import SessionsApi
 from filmroom.net.web.api.shares import Shares
 from filmroom.net.web.api.status import Status
@@ -53,8 +56,10 @@ class Api:
         resources = [
             *Me(services).routes(),
             *Audit(services).routes(),
+            *FhirAudit(services).routes(),
             *Roles(services).routes(),
             *Shares(services).routes(),
+            *SecondPersonApi(services).routes(),
             *Status(services).routes(),
             *Tokens(services).routes(),
             *AccountsApi(services).routes(),
@@ -72,6 +77,7 @@ class Api:
             *Uploads(services).routes(),
             *Corrections(services).routes(),
             *Rules(services).routes(),
+            *CompressionHandlers(services).routes(),
             *Forwarding(services).routes(),
             *ExportsApi(services).routes(),
             *Feed(services).routes(),

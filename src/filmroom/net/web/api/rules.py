@@ -13,7 +13,7 @@ from filmroom.dicom.conditions import show
 from filmroom.dicom.conditions_eval import Asked as Question
 from filmroom.dicom.conditions_eval import JsonValues, explained
 from filmroom.dicom.conditions_parse import BadCondition, parse
-from filmroom.net.web.api.answers import answer, nothing
+from filmroom.net.web.api.answers import answer, demand_match, nothing, tagged
 from filmroom.net.web.api.describe import Asked, Moment, Shape, operation
 from filmroom.net.web.bodies import body_of
 from filmroom.net.web.door import who
@@ -107,10 +107,12 @@ class Rules:
         rule, policy = "/api/v1/rules/coercion/{name}", "/api/v1/store-policies/{calling}/{called}"
         return [
             Route("/api/v1/rules/coercion", self.rules),
+            Route(rule, self.rule),
             Route(rule, self.put_rule, methods=["PUT"]),
             Route(rule, self.remove_rule, methods=["DELETE"]),
             Route("/api/v1/rules/try", self.try_out, methods=["POST"]),
             Route("/api/v1/store-policies", self.policies),
+            Route(policy, self.policy),
             Route(policy, self.put_policy, methods=["PUT"]),
             Route(policy, self.remove_policy, methods=["DELETE"]),
         ]
@@ -120,10 +122,25 @@ class Rules:
         return answer(RuleList(rules=[_rule(each) for each in await self._book.rules(who(request))]))
 
     @operation(
-        "Add or change a coercion rule", tag="rules", body=RuleAsked, returns=RuleAnswer, permission=Action.ADMINISTER
+        "One coercion rule", tag="rules", returns=RuleAnswer, errors=[404], permission=Action.ADMINISTER, tagged=True
+    )
+    async def rule(self, request: Request) -> Response:
+        found = await self._rule_named(request)
+        if found is None:
+            raise NotFound(f"no rule is called {request.path_params['name']}")
+        return tagged(request, found)
+
+    @operation(
+        "Add or change a coercion rule",
+        tag="rules",
+        body=RuleAsked,
+        returns=RuleAnswer,
+        permission=Action.ADMINISTER,
+        tagged=True,
     )
     async def put_rule(self, request: Request) -> Response:
         asked = await body_of(request, RuleAsked, most_bytes=self._most_bytes)
+        demand_match(request, await self._rule_named(request))
         made = await self._book.put_rule(
             who(request),
             request.path_params["name"],
@@ -133,7 +150,7 @@ class Rules:
             enabled=asked.enabled,
             stop=asked.stop,
         )
-        return answer(_rule(made))
+        return tagged(request, _rule(made))
 
     @operation("Remove a coercion rule", tag="rules", permission=Action.ADMINISTER)
     async def remove_rule(self, request: Request) -> Response:
@@ -163,22 +180,42 @@ class Rules:
         return answer(PolicyList(policies=[_policy(each) for each in await self._book.policies(who(request))]))
 
     @operation(
+        "One store policy", tag="rules", returns=PolicyAnswer, errors=[404], permission=Action.ADMINISTER, tagged=True
+    )
+    async def policy(self, request: Request) -> Response:
+        found = await self._policy_of(request)
+        if found is None:
+            raise NotFound("there is no policy for these two")
+        return tagged(request, found)
+
+    @operation(
         "Say how objects of a sender are stored",
         tag="rules",
         text="`*` in the address stands for any AE title.",
         body=PolicyAsked,
         returns=PolicyAnswer,
         permission=Action.ADMINISTER,
+        tagged=True,
     )
     async def put_policy(self, request: Request) -> Response:
         asked = await body_of(request, PolicyAsked, most_bytes=self._most_bytes)
+        demand_match(request, await self._policy_of(request))
         pair = request.path_params["calling"], request.path_params["called"]
-        return answer(_policy(await self._book.put_policy(who(request), *pair, asked.policy)))
+        return tagged(request, _policy(await self._book.put_policy(who(request), *pair, asked.policy)))
 
     @operation("Remove a store policy", tag="rules", permission=Action.ADMINISTER)
     async def remove_policy(self, request: Request) -> Response:
         await self._book.remove_policy(who(request), request.path_params["calling"], request.path_params["called"])
         return nothing()
+
+    async def _rule_named(self, request: Request) -> RuleAnswer | None:
+        name = request.path_params["name"]
+        return next((_rule(each) for each in await self._book.rules(who(request)) if each.name == name), None)
+
+    async def _policy_of(self, request: Request) -> PolicyAnswer | None:
+        pair = request.path_params["calling"], request.path_params["called"]
+        rows = await self._book.policies(who(request))
+        return next((_policy(each) for each in rows if (each.calling, each.called) == pair), None)
 
     @property
     def _book(self) -> RuleBook:

@@ -16,9 +16,11 @@ from filmroom.net.web.api.answers import answer, nothing
 from filmroom.net.web.api.describe import Asked, Moment, Shape, operation
 from filmroom.net.web.bodies import body_of, whole
 from filmroom.net.web.door import GUEST_COOKIE, who
+from filmroom.net.web.login_site import site_address
 from filmroom.net.web.ports import WebServices
 from filmroom.net.web.words import choose
 from filmroom.security.policy import Action
+from filmroom.security.qr import qr_svg
 from filmroom.security.shares import ShareAsked, ShareRefused
 
 MAX_FORM_BYTES = 2048
@@ -50,6 +52,8 @@ class LinkMade(Shape):
 
     id: int
     path: str
+    url: Annotated[str, Meta(description="The whole address, as the recipient opens it.")]
+    qr: Annotated[str, Meta(description="The address as a QR code, an SVG picture.")]
 
 
 class Link(Shape):
@@ -81,6 +85,7 @@ class Shares:
         self._keeping = services.keeping
         self._retrieve = services.retrieve
         self._most_bytes = services.settings.web.max_json_bytes
+        self._public_url = services.settings.web.public_url
 
     def routes(self) -> list[Route]:
         return [
@@ -117,7 +122,9 @@ class Shares:
             download=asked.download,
         )
         pk, secret = await _use(self._keeping).shares.make(asking, wanted, sorted({item.study_uid for item in items}))
-        return answer(LinkMade(id=pk, path=f"/share/{secret}"), 201)
+        path = f"/share/{secret}"
+        url = site_address(request, self._public_url) + path
+        return answer(LinkMade(id=pk, path=path, url=url, qr=qr_svg(url)), 201)
 
     @operation("End a share link", tag="shares", errors=[404])
     async def revoke(self, request: Request) -> Response:

@@ -28,6 +28,7 @@ class StatusDetail(Shape):
     quarantined: int
     last_seq: int
     certificates: dict[str, int]
+    warnings: list[str]
 
 
 class StatusAnswer(Shape):
@@ -79,4 +80,5 @@ def _detail(taken: Snapshot) -> StatusDetail:
         quarantined=taken.quarantined,
         last_seq=taken.last_seq,
         certificates=dict(taken.certificates),
+        warnings=list(taken.warnings),
     )

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from filmroom.archive.door import Incoming, Ingest
 from filmroom.archive.importer import SNIFF_BYTES, import_path
 from filmroom.archive.model import Outcome, Stored
 from filmroom.base.errors import NotReadable
@@ -22,7 +23,7 @@ from filmroom.net.web.api.answers import answer
 from filmroom.net.web.api.describe import Shape, operation
 from filmroom.net.web.bodies import chunks
 from filmroom.net.web.door import who
-from filmroom.net.web.ports import Incoming, Ingest, WebServices
+from filmroom.net.web.ports import WebServices
 from filmroom.security.policy import Action
 from filmroom.security.principals import Principal
 
@@ -118,8 +119,10 @@ class _Watched:
         sop_class: str = "",
         sop_uid: str = "",
         part10: bool,
+        called: str = "",
+        host: str = "",
     ) -> Incoming:
-        del door, source
+        del door, source, called, host
         incoming = self._ingest.begin(
             who,
             door=DOOR,

@@ -4,16 +4,14 @@ from starlette.requests import Request
 
 from filmroom.base.errors import NotFound
 from filmroom.base.ids import is_uid
+from filmroom.net.web.login_site import site_address
 
 ROOT = "/dicom-web"
 
 
 def base(request: Request, public_url: str) -> str:
     """The absolute address of the DICOMweb root: as configured, else as asked."""
-    if public_url:
-        return public_url.rstrip("/") + ROOT
-    url = request.url
-    return f"{url.scheme}://{url.netloc}{ROOT}"
+    return site_address(request, public_url) + ROOT
 
 
 def uids(request: Request) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ from filmroom.archive.retrieve_frames import Bulk, Frames, parse_path
 from filmroom.base.errors import LimitReached, NotFound, NotReadable, Unsupported
 from filmroom.net.web.dicomweb.addresses import uids
 from filmroom.net.web.dicomweb.etags import unchanged, weak_etag
-from filmroom.net.web.dicomweb.negotiate import OCTETS, frame_media, frame_syntaxes, wanted
+from filmroom.net.web.dicomweb.negotiate import OCTETS, as_stored_first, frame_media, frame_syntaxes, wanted
 from filmroom.net.web.dicomweb.parts import Slice, gathered
 from filmroom.net.web.dicomweb.pictures import is_video
 from filmroom.net.web.dicomweb.renderings import DOCUMENT_VALUE, Renderings, ranged, ranged_bytes
@@ -78,7 +78,7 @@ class FramesAndBulk:
         tag = weak_etag([item], numbers, request.headers.get("accept"), request.query_params.getlist("accept"))
         if unchanged(request, tag):
             return Response(status_code=304, headers={**_KEPT, "etag": tag})
-        for choice in wanted(request):
+        for choice in as_stored_first(wanted(request), item.transfer_syntax):
             syntaxes = frame_syntaxes(choice, item.transfer_syntax)
             if not syntaxes or (choice.multipart is False and len(numbers) != 1):
                 continue

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from filmroom.base.errors import NotFound
 from filmroom.net.web.dicomweb.addresses import uids
+from filmroom.net.web.dicomweb.metadata_moved import MovedDocuments
 from filmroom.net.web.dicomweb.negotiate import DICOM_JSON, DICOM_XML, JSON, choose
 from filmroom.net.web.dicomweb.xml import xml_answer
 from filmroom.net.web.door import who
@@ -28,12 +29,13 @@ class Metadata:
 
     def __init__(self, documents: SeriesDocuments) -> None:
         self._documents = documents
+        self._moved = MovedDocuments()
         self._gzipped: OrderedDict[str, bytes] = OrderedDict()
 
     async def series(self, request: Request) -> Response:
         media = choose(request, DICOM_JSON, JSON, DICOM_XML)
         study, series, _ = uids(request)
-        found = await self._documents.series_metadata(who(request), study, series)
+        found = await self._moved.seen(request, await self._documents.series_metadata(who(request), study, series))
         headers = _headers(found.etag, media)
         if _unchanged(request, headers["etag"]):
             return Response(status_code=304, headers=headers)
@@ -49,7 +51,8 @@ class Metadata:
     async def study(self, request: Request) -> Response:
         media = choose(request, DICOM_JSON, JSON, DICOM_XML)
         study, _, _ = uids(request)
-        found = await self._documents.study_metadata(who(request), study)
+        stored = await self._documents.study_metadata(who(request), study)
+        found = [await self._moved.seen(request, each) for each in stored]
         headers = _headers(hashlib.sha256("".join(each.etag for each in found).encode()).hexdigest()[:32], media)
         if _unchanged(request, headers["etag"]):
             return Response(status_code=304, headers=headers)
@@ -58,7 +61,7 @@ class Metadata:
     async def instance(self, request: Request) -> Response:
         media = choose(request, DICOM_JSON, JSON, DICOM_XML)
         study, series, instance = uids(request)
-        found = await self._documents.series_metadata(who(request), study, series)
+        found = await self._moved.seen(request, await self._documents.series_metadata(who(request), study, series))
         headers = _headers(f"{found.etag}-{instance}", media)
         if _unchanged(request, headers["etag"]):
             return Response(status_code=304, headers=headers)

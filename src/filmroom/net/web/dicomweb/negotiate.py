@@ -91,6 +91,15 @@ def frame_syntaxes(choice: Choice, stored: str) -> tuple[str, ...]:
     return tuple(uid for uid in default if not lookup(uid).video and uid != _4 + "92")
 
 
+def as_stored_first(found: Sequence[Choice], stored: str) -> list[Choice]:
+    """Choices for frames: of those that the client likes equally, the one that costs nothing and loses nothing."""
+
+    def converts(choice: Choice) -> bool:
+        return not {ANY, stored} & set(frame_syntaxes(choice, stored))
+
+    return sorted(found, key=lambda choice: (-choice.q, converts(choice)))
+
+
 def frame_media(choice: Choice, transfer_syntax: str) -> str:
     """The media type frames are labelled with: what was asked for, in the name it was asked by."""
     if choice.media in {"*/*", OCTETS}:

@@ -11,6 +11,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from filmroom.archive.door import Incoming, Ingest
 from filmroom.archive.model import MAX_COMMENT_CHARACTERS, Outcome
 from filmroom.base.errors import NotReadable, RemoteFault, Unsupported
 from filmroom.dicom.attributes import text
@@ -26,7 +27,6 @@ from filmroom.net.web.dicomweb.stow_parts import Described
 from filmroom.net.web.dicomweb.xml import xml_answer
 from filmroom.net.web.door import who
 from filmroom.net.web.errors import Refused
-from filmroom.net.web.ports import Incoming, Ingest
 from filmroom.security.policy import Action, demand
 from filmroom.security.principals import Principal
 from filmroom.settings import WebSettings

@@ -55,7 +55,10 @@ HTTP_STATUS: Final[Mapping[Fault, int]] = {
     Fault.UNKNOWN_RECEIVER: 404,
     Fault.NOT_UNDER_WAY: 409,
     Fault.COMPLETED_ALREADY: 409,
+    Fault.PERFORMER_AWAY: 409,
+    Fault.PERFORMER_GOES_ON: 409,
     Fault.NOT_FOR_THIS: 400,
+    Fault.NO_REPORTS: 403,
     Fault.NO_SUCH_ACTION: 400,
 }
 INCONSISTENT: Final = "The submitted request is inconsistent with the state of the UPS Instance."

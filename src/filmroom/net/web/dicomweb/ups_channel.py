@@ -16,6 +16,7 @@ from filmroom.db.feed_tail import FeedTail, FellBehind
 from filmroom.dicom.question import JsonDataset
 from filmroom.net.web.door import principal_of
 from filmroom.security.policy import Action, may
+from filmroom.security.principals import Principal
 from filmroom.workflow.ups_events import Subscriptions
 
 log = structlog.get_logger()
@@ -48,7 +49,8 @@ class EventChannel:
         except ValueError:
             await socket.close(POLICY)
             return
-        if not may(principal_of(socket.scope), Action.VIEW):
+        who = principal_of(socket.scope)
+        if not may(who, Action.VIEW):
             await socket.close(POLICY)
             return
         if self._open >= MAX_CHANNELS:
@@ -58,12 +60,12 @@ class EventChannel:
         try:
             place = self._tail.last
             await socket.accept()
-            await self._until_gone(socket, receiver, place)
+            await self._until_gone(socket, who, receiver, place)
         finally:
             self._open -= 1
 
-    async def _until_gone(self, socket: WebSocket, receiver: str, place: int) -> None:
-        telling = asyncio.ensure_future(self._tell(socket, receiver, place))
+    async def _until_gone(self, socket: WebSocket, who: Principal, receiver: str, place: int) -> None:
+        telling = asyncio.ensure_future(self._tell(socket, who, receiver, place))
         hearing = asyncio.ensure_future(_until_closed(socket))
         try:
             await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
@@ -72,7 +74,7 @@ class EventChannel:
                 task.cancel()
             await asyncio.gather(telling, hearing, return_exceptions=True)
 
-    async def _tell(self, socket: WebSocket, receiver: str, place: int) -> None:
+    async def _tell(self, socket: WebSocket, who: Principal, receiver: str, place: int) -> None:
         number = 0
         try:
             while True:
@@ -81,7 +83,7 @@ class EventChannel:
                 records = self._tail.after(place)
                 place = records[-1].seq if records else place
                 events = [one for record in records if record.kind == FACT for one in record.body.get("events", ())]
-                for uid, kind, told in await self._reports(events, receiver):
+                for uid, kind, told in await self._reports(who, events, receiver):
                     number = number % 65_535 + 1
                     async with asyncio.timeout(SEND_S):
                         await socket.send_text(message(number, uid, kind, told))
@@ -94,10 +96,13 @@ class EventChannel:
             with contextlib.suppress(Exception):
                 await socket.close(WENT_WRONG)
 
-    async def _reports(self, events: Sequence[int], receiver: str) -> list[tuple[str, int, JsonDataset]]:
+    async def _reports(
+        self, who: Principal, events: Sequence[int], receiver: str
+    ) -> list[tuple[str, int, JsonDataset]]:
         if not events:
             return []
-        return [(uid, kind, told) for _, uid, kind, told in await self._subscriptions.reports(events, receiver)]
+        found = await self._subscriptions.reports(who, events, receiver)
+        return [(uid, kind, told) for _, uid, kind, told in found]
 
 
 async def _until_closed(socket: WebSocket) -> None:

@@ -1,5 +1,6 @@
 """The Native DICOM Model in XML (PS3.19 A.1), made from the JSON model; one document a result, in multipart."""
 
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -74,6 +75,9 @@ def _name(number: int, groups: dict[str, str]) -> Iterable[str]:
     yield "</PersonName>"
 
 
+# What XML 1.0 has no way to write (its production 2, Char).
+_NO_CHARACTER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
 def _text(value: object) -> str:
-    # XML 1.0 has no way to write control characters.
-    return escape("".join(c if c >= " " or c in "\t\n\r" else "\ufffd" for c in str(value)))
+    return escape(_NO_CHARACTER.sub("\ufffd", str(value)))
