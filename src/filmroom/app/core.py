@@ -27,6 +27,7 @@ from filmroom.archive.ingest import Ingest
 from filmroom.archive.pixelpool import PixelPool
 from filmroom.archive.quarantine import Quarantine
 from filmroom.archive.query import Query
+from filmroom.archive.query_private import PrivateAttributes
 from filmroom.archive.recordings import Recordings
 from filmroom.archive.retrieve import Retrieve
 from filmroom.archive.rules import StoreRules
@@ -37,6 +38,7 @@ from filmroom.archive.sending_rules_book import ForwardRules
 from filmroom.archive.seriesdoc import SeriesDocuments
 from filmroom.base.allocator import keep_freed_memory
 from filmroom.base.clock import Clock, SystemClock
+from filmroom.base.errors import Unavailable
 from filmroom.base.ids import new_uid
 from filmroom.db.embedded import EmbeddedPostgres
 from filmroom.db.feed import FeedWatch
@@ -99,7 +101,7 @@ async def open_core(settings: Settings, *, log_from: str = "warning", follows: b
     keep_freed_memory()
     clock = SystemClock()
     async with AsyncExitStack() as closing:
-        settings.data.mkdir(parents=True, exist_ok=True)
+        _make_folder(settings.data)
         database = await Database.open(await _database_url(settings, closing), size=settings.database.pool_size)
         closing.push_async_callback(database.close)
         await migrate(database)
@@ -143,7 +145,12 @@ async def open_core(settings: Settings, *, log_from: str = "warning", follows: b
             quarantine=quarantine,
             ingest=ingest,
             compressor=compressor,
-            query=Query(database, retrieve_ae_title=settings.dimse.ae_title, asked=keeping.looks.asked),
+            query=Query(
+                database,
+                retrieve_ae_title=settings.dimse.ae_title,
+                asked=keeping.looks.asked,
+                private=PrivateAttributes(blobs),
+            ),
             keeping=keeping,
             pixels=pixels,
             retrieve=retrieve,
@@ -217,12 +224,27 @@ def _parts(core: Core) -> list[tuple[Callable[[], Awaitable[None]], Callable[[],
     ]
 
 
+def _make_folder(data: Path) -> None:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        usable = os.access(data, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise Unavailable(f"the data folder {data}: {error.strerror}; FILMROOM_DATA names another") from error
+    if not usable:
+        raise Unavailable(f"the data folder {data} cannot be written to; FILMROOM_DATA names another")
+
+
 async def _database_url(settings: Settings, closing: AsyncExitStack) -> str:
     if settings.database.url:
         return settings.database.url
     private = EmbeddedPostgres(settings.data / "postgres")
-    await asyncio.to_thread(private.start)
     closing.push_async_callback(asyncio.to_thread, private.stop)
+    starting = asyncio.create_task(asyncio.to_thread(private.start))
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:  # Ctrl-C: a thread cannot be called off, and what it starts must be stopped
+        await asyncio.wait([starting])
+        raise
     return private.url
 
 

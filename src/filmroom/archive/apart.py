@@ -7,7 +7,7 @@ from dataclasses import replace
 import structlog
 
 from filmroom.archive.arrival import Arrival
-from filmroom.archive.duplicates import Copy, Duplicate, Replacing, decide
+from filmroom.archive.duplicates import Duplicate, Replacing, decide
 from filmroom.archive.identity import REFUSAL_STATUS, Refusal
 from filmroom.archive.model import Stored
 from filmroom.archive.ports import Quarantining
@@ -77,7 +77,7 @@ class Apart:
             await self.end(arrival, "conflict")
             return
         pk, copy = here
-        coming = Copy(arrival.keys.study_uid, arrival.keys.series_uid, arrival.source, arrival.digest)
+        coming = arrival.copy()
         decided = decide(copy, coming, decision.policy.duplicates)
         match decided.what:
             case Duplicate.REPLACE:
@@ -88,7 +88,8 @@ class Apart:
                 arrival.replaces, arrival.displaces = replace(found, pk=pk), copy
                 rest.append(arrival)
             case Duplicate.ALREADY | Duplicate.IGNORE:
-                log.info("another object under a known UID is not kept", reason=decided.reason)
+                if decided.what is Duplicate.IGNORE:
+                    await self._rows.note_ignored(arrival, copy, decided.reason)
                 await self.end(arrival, "already")
             case Duplicate.REJECT:
                 await self._drop(arrival)

@@ -50,6 +50,10 @@ class Arrival:
         """Whether something was decided that is kept beside the object."""
         return self.decision is not None and self.decision.edit is not None
 
+    def copy(self) -> Copy:
+        """As a decision about duplicates sees it."""
+        return Copy(self.keys.study_uid, self.keys.series_uid, self.source, self.digest)
+
     def outcome(self, result: Stored, comment: str = "", status: int = 0) -> Outcome:
         keys = self.keys
         comment = comment[:MAX_COMMENT_CHARACTERS]

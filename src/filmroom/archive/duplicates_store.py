@@ -68,9 +68,7 @@ class GivenWay:
     study_pk: int
 
 
-async def give_way(
-    tx: Connection, pk: int, was: Copy, sop_uid: str, *, reason: str, at: datetime, kept_days: int
-) -> GivenWay:
+async def give_way(tx: Connection, pk: int, *, reason: str, at: datetime, kept_days: int) -> GivenWay:
     """Take an object out of its series; it stays as an older version. ``recount`` after the other is filed.
 
     Raises NotFound when it has no bytes any more.
@@ -82,9 +80,16 @@ async def give_way(
         await statement.run(tx, pk=pk)
     row = await _sql.give_way.one(tx, pk=pk)
     assert row is not None
-    before = {"study": was.study_uid, "series": was.series_uid, "source": was.source}
-    await _sql.displaced.run(tx, at=at, why=reason, target=f"instance:{sop_uid}", before=before, after=None)
     return GivenWay(row["series_pk"], row["study_pk"])
+
+
+async def note(
+    tx: Connection, sop_uid: str, here: Copy, coming: Copy, *, action: str, reason: str, at: datetime
+) -> None:
+    """A line of the journal about an object that came under a UID that is here elsewhere: both places, both senders."""
+    before, after = ({"study": one.study_uid, "series": one.series_uid, "source": one.source} for one in (here, coming))
+    target = f"instance:{sop_uid}"
+    await _sql.displaced.run(tx, at=at, why=reason, action=action, target=target, before=before, after=after)
 
 
 async def recount(tx: Connection, gone: GivenWay) -> None:

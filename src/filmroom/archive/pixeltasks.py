@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filmroom.archive.moving import MAX_VIDEO_FRAMES, MP4, write_mp4
 from filmroom.base.errors import NotFound, NotReadable
 from filmroom.dicom.frames import Read
 from filmroom.dicom.pixels_elements import Attributes
@@ -56,11 +57,13 @@ def render_frame(where: StoredData, frame: int, params: RenderParams, state: "St
 
 
 def render_cine(where: StoredData, params: RenderParams, state: "State | None" = None) -> bytes:
-    """All frames, thinned out to MAX_MOVING_FRAMES, as a moving GIF or PNG."""
+    """All frames, thinned out to MAX_MOVING_FRAMES or MAX_VIDEO_FRAMES, as a moving GIF or PNG or a video."""
     opened = _open(where)
     frames = opened.pixels.format.frames
-    stride = -(-frames // MAX_MOVING_FRAMES)
+    stride = -(-frames // (MAX_VIDEO_FRAMES if params.media_type == MP4 else MAX_MOVING_FRAMES))
     pictures = (_shown(opened, n, params, state) for n in range(0, frames, stride))
+    if params.media_type == MP4:
+        return write_mp4(pictures, frame_ms(opened.object.attributes) * stride)
     return write_moving(pictures, params.media_type, frame_ms(opened.object.attributes) * stride)
 
 

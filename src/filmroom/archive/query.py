@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from filmroom.archive.query_answers import Answers, Found, Row, Service, full_dataset, in_zone_of
+from filmroom.archive.query_private import PrivateAttributes, private_of
 from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
 from filmroom.dicom.matching import matches, matches_all
@@ -36,8 +37,16 @@ async def _unasked(who: Principal, question: Question, answers: int) -> None:
 class Query:
     """Use cases of asking. Every method raises Forbidden, or Unavailable when the database is not there."""
 
-    def __init__(self, db: Database, *, retrieve_ae_title: str, asked: Asks = _unasked) -> None:
+    def __init__(
+        self,
+        db: Database,
+        *,
+        retrieve_ae_title: str,
+        asked: Asks = _unasked,
+        private: PrivateAttributes | None = None,
+    ) -> None:
         self._db = db
+        self._private = private
         self._asked = asked
         self._service = Service(retrieve_ae_title)
         self._sql = load("filmroom.index", "query.sql")
@@ -83,7 +92,11 @@ class Query:
             if question.timezone is not None:
                 found = [in_zone_of(question, each) for each in found]
             kept = [(row, each) for row, each in zip(rows, found, strict=False) if _kept(each, question, compiled)]
-            made += [answers.make(each) for _, each in kept[skip:]]
+            new = [answers.make(each) for _, each in kept[skip:]]
+            if self._private is not None and private_of(question):
+                async with self._db.connection() as connection:
+                    await self._private.fill(connection, question, [each for _, each in kept[skip:]], new)
+            made += new
             skip, offset = max(0, skip - len(kept)), 0
             if len(rows) <= step or not step:
                 return made, None

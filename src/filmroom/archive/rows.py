@@ -36,6 +36,7 @@ log = structlog.get_logger()
 # Series in progress at one time, with room: forgetting one costs a longer statement.
 REMEMBERED_SERIES = 4096
 ATTEMPTS = 4
+ELSEWHERE = "the SOP Instance UID is here elsewhere; both are kept"
 # Less than the database takes to look for a deadlock (1 s): what nobody waits for gives way.
 TAKE_OVER_WAITS_MS = 200
 
@@ -96,6 +97,14 @@ class Rows:
         async with self._database.connection() as connection:
             return await duplicates_store.here_for(connection, arrival.sop_uid, keys.study_uid, keys.series_uid)
 
+    async def note_ignored(self, arrival: Arrival, here: Copy, reason: str) -> None:
+        """Write down that an object was not kept although its sender is told that all is well."""
+        at = self._clock.now()
+        async with self._database.transaction() as tx:
+            await duplicates_store.note(
+                tx, arrival.sop_uid, here, arrival.copy(), action="ignore", reason=reason, at=at
+            )
+
     async def displace(self, arrival: Arrival, known: Known, here: Copy) -> None:
         """The object is filed under a UID that is here in another series: in place of that one, which stays as an older
         version, when it ``supersedes``; or else beside it."""
@@ -110,7 +119,7 @@ class Rows:
                     if arrival.supersedes:
                         days = decision.policy.duplicates.kept_days
                         gone = await duplicates_store.give_way(
-                            tx, known.pk, here, arrival.sop_uid, reason=arrival.supersedes, at=at, kept_days=days
+                            tx, known.pk, reason=arrival.supersedes, at=at, kept_days=days
                         )
                     else:
                         await duplicates_store.step_aside(tx, arrival.sop_uid)
@@ -119,6 +128,9 @@ class Rows:
                         raise Unavailable("another object of this UID is in the way")
                     if self._rules is not None and arrival.coerced:
                         await self._rules.record(tx, at, [(arrival.sop_uid, decision)])
+                    action, why = ("replace", arrival.supersedes) if arrival.supersedes else ("beside", ELSEWHERE)
+                    coming = arrival.copy()
+                    await duplicates_store.note(tx, arrival.sop_uid, here, coming, action=action, reason=why, at=at)
                     if gone is not None:
                         await duplicates_store.recount(tx, gone)
                         left = InstancesDeleted(study_uid=StudyUid(here.study_uid), sop_uids=(SopUid(arrival.sop_uid),))

@@ -24,6 +24,8 @@ from typing import TextIO
 from filmroom.base.errors import FilmroomError
 
 PORT = 5432  # names the socket file only: there is no TCP listener
+# Beside the cluster once the database is in it.
+_WHOLE = "database-made"
 # sockaddr_un holds 107 characters; the socket's own name takes 18.
 MAX_SOCKET_FOLDER = 85
 
@@ -104,6 +106,8 @@ class EmbeddedPostgres:
                 self._use = (self._folder / "use.lock").open("a")
                 fcntl.flock(self._use, fcntl.LOCK_SH)
             if self._answers():
+                if not (self._folder / _WHOLE).exists():  # who started it was ended before it was done
+                    self._create_database(self._binaries())
                 return
             binaries = self._binaries()
             if not (self._cluster / "PG_VERSION").exists():
@@ -241,6 +245,7 @@ class EmbeddedPostgres:
         ask = [str(binaries.folder / "psql"), *common, "-c", "SELECT 1 FROM pg_database WHERE datname = 'filmroom'"]
         if self._psql(ask).strip() != "1":
             self._psql([str(binaries.folder / "psql"), *common, "-c", "CREATE DATABASE filmroom"])
+        (self._folder / _WHOLE).touch()
 
     def _psql(self, command: list[str]) -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -14,11 +14,8 @@ from filmroom.dicom.question import AnyOf, Key, Level, Order, Path, Question, Si
 from filmroom.index.query_fields import ALIAS, FIELDS, Field, Kind, is_above_or_at
 from filmroom.index.query_narrow import NEAR, Pages, four_plans, two_plans
 from filmroom.index.query_terms import Parameters, all_of
-from filmroom.index.query_where import FROM, Where, support
+from filmroom.index.query_where import FROM, Where, points, support
 from filmroom.security.view import EVERYTHING, View
-
-# Keys that name one thing: every plan for them is the same, and may be kept by the database.
-_POINTED: Final = frozenset({0x0020000D, 0x0020000E, 0x00080018, 0x00100020, 0x00080050})
 
 _NO_NUMBER: Final = 2**31 - 1
 
@@ -118,7 +115,7 @@ def compile_page(
     def all_sorted(*further: str) -> str:
         return f"SELECT * FROM ({found(where.source, further)} OFFSET 0) AS all_found {sorted_window}"
 
-    varied = _varied(question)
+    varied = _varied(question) or where.by_scope
     if not varied or where.narrow is None:
         sql = page()
     elif order == _STUDY_ORDER and not where.by_name:
@@ -143,7 +140,7 @@ def _newest(where: Where, behind: str | None) -> str:
 def compile_count(question: Question, view: View = EVERYTHING) -> Compiled:
     """The statement that counts the rows; only right where there is no ``residual``."""
     at = Parameters()
-    where = _where(question, at, view)
+    where = _where(question, at, view, narrows=False)
     sql = f"SELECT count(*) FROM {where.source} WHERE {all_of(where.conditions)}"
     return Compiled(sql=sql, values=tuple(at.values), residual=tuple(where.residual))
 
@@ -166,8 +163,8 @@ def compile_count_to(question: Question, most: int, view: View = EVERYTHING) -> 
     )
 
 
-def _where(question: Question, at: Parameters, view: View) -> Where:
-    return Where(question, at, view, [term.sql for term in order_of(question)])
+def _where(question: Question, at: Parameters, view: View, *, narrows: bool = True) -> Where:
+    return Where(question, at, view, [term.sql for term in order_of(question)], narrows=narrows)
 
 
 def unsupported(question: Question) -> tuple[Path, ...]:
@@ -233,5 +230,4 @@ def _varied(question: Question) -> bool:
     if question.words:
         return True
     asked = [key for key in question.keys if not isinstance(key.match, Universal)]
-    pointed = any(key.path[0] in _POINTED and isinstance(key.match, (Single, AnyOf)) for key in asked)
-    return bool(asked) and not (pointed and all(isinstance(key.match, (Single, AnyOf)) for key in asked))
+    return bool(asked) and not (points(question) and all(isinstance(key.match, (Single, AnyOf)) for key in asked))

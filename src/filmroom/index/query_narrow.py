@@ -24,12 +24,14 @@ WALKS: Final = 20
 class Narrow:
     """``candidates`` selects keys by an uncertain condition; ``column`` of the rows of the page refers to them.
 
-    ``common``: counting them costs more than looking through the newest, which are likely to be enough.
+    ``common``: counting them costs more than looking through the newest, which are likely to be enough. ``beside``: the
+    page's own conditions do not say it so that an index could be used.
     """
 
     candidates: str
     column: str
     common: bool = False
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,13 @@ def four_plans(narrow: Narrow, pages: Pages, sorting: str) -> str:
     short = f"{_FOUND} < {pages.limit}"
     counted = f"few AS MATERIALIZED ({narrow.candidates}{f' AND {short}' if narrow.common else ''} LIMIT {FEW + 1})"
     looked = f"near AS MATERIALIZED ({pages.near() if narrow.common else pages.near(many)})"
+    also = [f"{narrow.column} IN ({narrow.candidates})"] if narrow.beside else []
     first, second = (looked, counted) if narrow.common else (counted, looked)
     ways = (
         pages.walk(few, _looked_up(narrow), *([short] if narrow.common else [])),
         f"SELECT * FROM near WHERE {_FOUND} = {pages.limit}",
         pages.walk(many, short, f"{_FOUND} * {WALKS} >= {pages.limit}"),
-        pages.sort(many, short, f"{_FOUND} * {WALKS} < {pages.limit}"),
+        pages.sort(many, short, f"{_FOUND} * {WALKS} < {pages.limit}", *also),
     )
     found = " UNION ALL ".join(f"({way})" for way in ways)
     return f"WITH {first}, {second} SELECT * FROM ({found}) AS found ORDER BY {sorting}"

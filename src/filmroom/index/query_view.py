@@ -73,6 +73,31 @@ def within(view: View, at: Parameters, *, series: bool) -> list[str]:
     return conditions
 
 
+def scope_candidates(view: View, at: Parameters) -> tuple[str, bool] | None:
+    """Keys of the studies that scopes may bring into sight, as a statement, and whether they may be a large part of
+    all. None where some scope names nothing that an index finds, or nothing is kept out of sight by scopes."""
+    if view.scopes is None or view.show_rejected:
+        return None
+    parts, large = [], False
+    for scope in view.scopes:
+        own = _of_scope(view, scope, at, "s", "")
+        if not own and scope.modalities:
+            own, large = [f"s.modalities && {at.add(sorted(scope.modalities), 'text[]')}"], True
+        if not own:
+            return None
+        found = f"FROM study AS s WHERE {' AND '.join(own)}"
+        parts.append(
+            f"SELECT t.pk FROM study AS t WHERE t.patient_pk IN (SELECT s.patient_pk {found})"
+            if scope.priors
+            else f"SELECT s.pk {found}"
+        )
+    parts.append(
+        "SELECT s.pk FROM broken_glass AS b JOIN study AS s ON s.patient_pk = b.patient_pk"
+        f" WHERE b.principal = {at.add(view.me, 'text')} AND b.ended_by = ''"
+    )
+    return f"SELECT pk FROM ({' UNION ALL '.join(parts)}) AS in_scope WHERE true", large
+
+
 async def in_sight(connection: Connection, view: View, pks: list[int]) -> set[int]:
     """Which of these objects are in sight."""
     at = Parameters()

@@ -34,9 +34,12 @@ from filmroom.index.query_terms import (
     number_condition,
     text_condition,
 )
-from filmroom.index.query_view import seen, seen_below, visible, within
+from filmroom.index.query_view import scope_candidates, seen, seen_below, visible, within
 from filmroom.index.query_words import words
 from filmroom.security.view import View
+
+# Keys that name one thing.
+_POINTED: Final = frozenset({0x0020000D, 0x0020000E, 0x00080018, 0x00100020, 0x00080050})
 
 # Keys of studies whose patterns are estimated badly, and are counted quickly; and those that are counted slowly.
 _STUDY_PATTERNS: Final = frozenset({"s.accession", "s.study_id"})
@@ -73,6 +76,11 @@ _BELOW: Final[Mapping[tuple[Level, Level], str]] = MappingProxyType(
 )
 
 
+def points(question: Question) -> bool:
+    """Whether a key names one thing: every plan for it is the same, and may be kept by the database."""
+    return any(key.path[0] in _POINTED and isinstance(key.match, (Single, AnyOf)) for key in question.keys)
+
+
 @dataclass(frozen=True, slots=True)
 class _Condition:
     """One key as SQL; ``exact`` is False where it also lets through what does not match."""
@@ -93,9 +101,13 @@ def support(key: Key, question: Question) -> Field | None:
 
 
 class Where:
-    """The conditions of a question, and what they are conditions on; ``order`` are the terms its rows are sorted by."""
+    """The conditions of a question, and what they are conditions on.
 
-    def __init__(self, question: Question, at: Parameters, view: View, order: Sequence[str]) -> None:
+    ``order`` are the terms its rows are sorted by. ``narrows``: the statement will use ``narrow``, which may bring
+    parameters of its own.
+    """
+
+    def __init__(self, question: Question, at: Parameters, view: View, order: Sequence[str], *, narrows: bool) -> None:
         self._question = question
         self._at = at
         self._view = view
@@ -103,7 +115,9 @@ class Where:
         self.residual: list[Key] = []
         self.conditions: list[str | None] = []
         self.narrow: Narrow | None = None
+        self._narrows = narrows
         self.by_name = False
+        self.by_scope = False
         self._uncertain: list[str] = []
         self._common: list[str] = []
         self._bounded = False  # by dates
@@ -206,13 +220,18 @@ class Where:
 
     def _narrowed(self) -> Narrow | None:
         """The names if they are asked; else, where no dates bound the walk, uncertain keys of studies or of series, and
-        only where nothing else is asked those that are true of many."""
+        the scopes of who asks, and only then those that are true of many."""
         if self.narrow is not None or self._question.level is Level.PATIENT or self._bounded:
             return self.narrow
         if self._uncertain:
             return Narrow(f"SELECT s.pk FROM study AS s WHERE {all_of(self._uncertain)}", "s.pk")
         if self._of_series:
             return Narrow(f"SELECT e.study_pk AS pk FROM series AS e WHERE {self._of_series[0]}", "s.pk")
+        if self._narrows and not (self._question.words or self._certain or points(self._question)):
+            in_scope = scope_candidates(self._view, self._at) if self._question.level is Level.STUDY else None
+            if in_scope is not None:
+                self.by_scope = True
+                return Narrow(in_scope[0], "s.pk", common=in_scope[1], beside=True)
         if self._common and not self._certain:
             return Narrow(f"SELECT s.pk FROM study AS s WHERE {all_of(self._common)}", "s.pk", common=True)
         return None

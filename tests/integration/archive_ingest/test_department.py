@@ -1,4 +1,4 @@
-"""A study is of the site and department of the device that sent it: what scopes of rights and views of AE titles ask."""
+"""A study is of the site and department of its sender: what scopes of rights and views of AE titles ask."""
 
 from pathlib import Path
 

@@ -219,7 +219,8 @@ async def test_one_that_came_elsewhere_replaces_the_other_which_stays_as_a_versi
     assert await ruled.rig.rows("SELECT study_uid, sop_uid FROM superseded") == [(sent.study_uid, sent.sop_uid)]
     kinds = [row[0] for row in await ruled.rig.rows("SELECT kind FROM fact ORDER BY seq DESC LIMIT 2")]
     assert kinds == ["InstancesDeleted", "InstancesStored"]
-    assert await ruled.rig.value("SELECT count(*) FROM journal WHERE action = 'replace'") == 1
+    ((before, after),) = await ruled.rig.rows("SELECT before, after FROM journal WHERE action = 'replace'")
+    assert (before["study"], after["study"], after["source"]) == (sent.study_uid, moved.study_uid, "TEST")
     assert await ruled.rig.faults() == []
     # The first place is free again: the object may come back to it.
     assert (await ruled.rig.store(sent)).result is Stored.NEW
@@ -258,3 +259,16 @@ async def test_beside_keeps_both_under_one_uid_each_in_its_study(ruled: Ruled) -
     assert await ruled.rig.value("SELECT sum(n_instances) FROM study") == 3
     assert await ruled.rig.faults() == []
     assert [each async for each in ruled.rig.consistency.orphans(SYSTEM)] == []
+
+
+@pytest.mark.capability("1.1.7")
+async def test_what_is_ignored_is_written_down_with_both_places(ruled: Ruled) -> None:
+    await ruled.policy(elsewhere="ignore")
+    run = fresh_run()
+    sent = one(1, run)
+    stranger = elsewhere(sent, run)
+    await ruled.rig.store(sent)
+    assert (await ruled.rig.store(stranger)).result is Stored.ALREADY
+    ((before, after),) = await ruled.rig.rows("SELECT before, after FROM journal WHERE action = 'ignore'")
+    assert (before["study"], after["study"]) == (sent.study_uid, stranger.study_uid)
+    assert await ruled.rig.value("SELECT count(*) FROM instance") == 1

@@ -78,6 +78,32 @@ async def test_who_waits_is_woken_and_who_is_behind_does_not_wait(database: Data
         await watch.stop()
 
 
+async def test_what_one_process_files_wakes_the_others_and_not_itself_twice(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "LOOK_ANYWAY_S", 600.0)
+    here, there = FeedWatch(database), FeedWatch(database)
+    heard: list[str] = []
+    monkeypatch.setattr(here, "_heard", lambda *notice: (heard.append(notice[-1]), FeedWatch._heard(here, *notice)))
+    await here.start()
+    await there.start()
+    try:
+        async with asyncio.timeout(20):
+            while not (_resting(here) and _resting(there)):
+                await asyncio.sleep(0.01)
+            async with database.transaction() as tx:
+                await tx.execute("SELECT feed_append(now(), '{StudyQuiet}', $1::jsonb[])", [{}])
+            here.appended()
+            assert await here.wait(0, 10)
+            assert await there.wait(0, 10)
+            while not heard or not _resting(here):
+                await asyncio.sleep(0.01)
+            assert not here._stale.is_set()
+    finally:
+        await here.stop()
+        await there.stop()
+
+
 async def test_a_stop_that_meets_news_is_a_stop(database: Database) -> None:
     watch = FeedWatch(database)
     await watch.start()

@@ -48,7 +48,7 @@ DELETE FROM instance WHERE pk = :pk RETURNING series_pk, study_pk;
 
 -- name: displaced
 INSERT INTO journal (at, who, why, action, target, before, after)
-VALUES (:at, 'system', :why, 'replace', :target, :before, :after);
+VALUES (:at, 'system', :why, :action, :target, :before, :after);
 
 -- name: forget_copies
 DELETE FROM location WHERE instance_pk = :pk;
