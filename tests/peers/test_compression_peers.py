@@ -17,9 +17,9 @@ from tests.fixtures.server_tools import run_tool, storescp
 pytestmark = pytest.mark.capability("1.1.13")
 # The form, its transfer syntax, and DCMTK's program that decodes it: an implementation that is not ours.
 FORMS = {
-    "jpeg-ls": ("1.2.840.10008.1.2.4.80", "dcmdjpls", "+xt"),
-    "jpeg-lossless": ("1.2.840.10008.1.2.4.70", "dcmdjpeg", "+xs"),
-    "rle": ("1.2.840.10008.1.2.5", "dcmdrle", "+xr"),
+    "jpeg-ls": ("1.2.840.10008.1.2.4.80", "dcmdjpls"),
+    "jpeg-lossless": ("1.2.840.10008.1.2.4.70", "dcmdjpeg"),
+    "rle": ("1.2.840.10008.1.2.5", "dcmdrle"),
 }
 
 
@@ -44,7 +44,7 @@ def slices(count: int) -> list[Object]:
 def test_what_dcmtk_sends_is_compressed_at_receipt_and_dcmtk_decodes_it(
     server: Filmroom, tmp_path: Path, form: str
 ) -> None:
-    syntax, decoder, takes = FORMS[form]
+    syntax, decoder = FORMS[form]
     sent = slices(3)
     folder = tmp_path / "sent"
     folder.mkdir()
@@ -53,7 +53,7 @@ def test_what_dcmtk_sends_is_compressed_at_receipt_and_dcmtk_decodes_it(
     action = json.dumps({"compress": form, "when": "receipt"})
     server.cli("compression", "put", form, action, "--when", f"calling = {form.upper()}", "--priority", "5")
     run_tool("storescu", "-aec", server.ae, "-aet", form.upper(), "+sd", "127.0.0.1", server.dicom_port, folder)
-    with storescp(tmp_path / "got", "+xa") as destination:
+    with storescp(tmp_path / "got") as destination:
         server.add_destination(destination.ae, destination.port)
         keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={sent[0].study_uid}")
         run_tool("movescu", "-S", "-aec", server.ae, "-aem", destination.ae, *keys, "127.0.0.1", server.dicom_port)
@@ -66,13 +66,12 @@ def test_what_dcmtk_sends_is_compressed_at_receipt_and_dcmtk_decodes_it(
         run_tool(decoder, file, plain)
         made, was = dcmread(plain), dcmread(BytesIO(by_uid[str(dcmread(file).SOPInstanceUID)].part10()))
         assert np.array_equal(made.pixel_array, was.pixel_array)
-    assert takes
 
 
 def test_the_command_and_the_api_tell_what_was_done(server: Filmroom) -> None:
-    assert "verified" not in server.cli("compression", "list")
-    said = server.cli("compression", "report")
-    assert "done" in said
+    listed = server.cli("compression", "list")
+    assert all(form in listed for form in FORMS)
+    assert "done" in server.cli("compression", "report")
     with server.web() as connection:
         rules = json.loads(connection.request("GET", "/api/v1/rules/compression").body)["rules"]
         report = json.loads(connection.request("GET", "/api/v1/compression").body)
@@ -101,4 +100,4 @@ def test_a_rule_is_made_changed_and_removed_over_the_api(server: Filmroom) -> No
 
 
 def test_the_archive_agrees_with_its_index_afterwards(server: Filmroom) -> None:
-    assert "wrong" not in server.cli("verify", check=False).lower().replace("nothing wrong", "")
+    assert "Rows and bytes agree." in server.cli("verify")

@@ -60,6 +60,23 @@ async def test_a_person_proves_their_password_and_has_their_groups(server: Slapd
         assert star.groups == person.groups
 
 
+@pytest.mark.parametrize(
+    ("depth", "expected"),
+    [(0, {"radiologists"}), (1, {"radiologists", "imaging"}), (9, {"radiologists", "imaging", "hospital"})],
+)
+async def test_groups_of_groups_count_as_deep_as_was_said(server: Slapd, depth: int, expected: set[str]) -> None:
+    person = await LdapDirectory(settings_of(server, group_depth=depth)).check("wang", "wang reads here")
+    assert person is not None
+    assert person.groups == {f"cn={name},ou=groups,{BASE}" for name in expected}
+
+
+async def test_a_filter_leaves_out_whom_the_directory_marks(server: Slapd) -> None:
+    """As userAccountControl does in Active Directory: with a condition of its own on the person."""
+    marked = LdapDirectory(settings_of(server, user_filter="(&(uid={name})(!(sn=王)))"))
+    assert await marked.check("wang", "wang reads here") is None
+    assert await marked.check("star*(x)", "star reads here") is not None
+
+
 async def test_nothing_else_gets_in(server: Slapd) -> None:
     directory = LdapDirectory(settings_of(server))
     for name, password in [

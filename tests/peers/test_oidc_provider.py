@@ -1,7 +1,9 @@
 """Signing in with an OpenID Connect provider, through the pages, as a browser goes."""
 
 import dataclasses
+import gc
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 from tests.fixtures.served import Served, serve
 
 from filmroom.base.clock import SystemClock
@@ -152,3 +156,50 @@ async def test_a_logout_token_that_the_provider_did_not_sign_ends_nothing(served
 def test_a_provider_is_asked_over_tls(issuer: str) -> None:
     with pytest.raises(BadProvider):
         OidcProvider("house", OidcSettings(issuer=issuer, client_id="filmroom"), SystemClock())
+
+
+def _provider_key(issuer: str) -> RSAKey:
+    """The private key of the provider that runs in this process."""
+    served = httpx2.get(f"{issuer}/jwks").json()["keys"][0]["n"]
+    found = [each.jwk.as_dict(is_private=True) for each in gc.get_objects() if type(each).__name__ == "Storage"]
+    return RSAKey.import_key(next(each for each in found if each["n"] == served))
+
+
+def _logout_token(issuer: str, **claims: object) -> str:
+    """As the provider sends it from server to server (Back-Channel Logout 1.0, 2.4)."""
+    now = int(time.time())
+    said = {
+        "iss": issuer,
+        "aud": "filmroom",
+        "iat": now,
+        "exp": now + 120,
+        "jti": "1",
+        "sub": "w1",
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        **claims,
+    }
+    return jwt.encode({"alg": "RS256", "typ": "logout+jwt"}, said, _provider_key(issuer), algorithms=["RS256"])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"aud": "another"}, {"iss": "https://elsewhere.example"}, {"events": {}}, {"nonce": "x"}, {"sub": ""}]
+)
+async def test_a_signed_token_that_is_no_word_of_signing_out_ends_nothing(
+    served: Served, issuer: str, wrong: dict[str, object]
+) -> None:
+    async with served.stranger(headers=BROWSER) as browser, served.stranger() as provider:
+        await sign_in(browser, "w1")
+        token = _logout_token(issuer, **wrong)
+        answer = await provider.post("/login/with/house/signed-out", data={"logout_token": token})
+        assert answer.status_code == 400
+        assert (await browser.get("/api/v1/me")).status_code == 200
+
+
+async def test_who_signs_out_at_the_provider_is_signed_out_here(served: Served, issuer: str) -> None:
+    async with served.stranger(headers=BROWSER) as browser, served.stranger() as provider:
+        await sign_in(browser, "w1")
+        answer = await provider.post("/login/with/house/signed-out", data={"logout_token": _logout_token(issuer)})
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "no-store"
+        page = await browser.get("/api/v1/me", headers={"accept": "application/json", "sec-fetch-mode": "cors"})
+        assert page.status_code == 401

@@ -99,7 +99,7 @@ class Accounts:
             must = one_time is not None
             pk = await self._insert(tx, name, display_name, stored, sorted(roles), must_change=must, until=until)
         if pk is None:
-            raise NameTaken(name)
+            raise NameTaken(f"there is an account called {name} already")
         await self._tell(who, name, "added", roles=",".join(sorted(roles)))
         return await self.of(pk), one_time
 

@@ -1,7 +1,7 @@
 """Reading the audit trail: search, who saw a patient, verification, forgetting in time. Reading is recorded too."""
 
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -116,7 +116,7 @@ class AuditReading:
         await self._read(who, "who saw", patient=patient)
         return [dict(row) for row in rows]
 
-    async def export(self, who: Principal, asked: Asked) -> AsyncIterator[Found]:
+    async def export(self, who: Principal, asked: Asked) -> AsyncGenerator[Found, None]:
         """Every record that fits, newest first, however many."""
         demand(who, Action.AUDIT)
         await self._read(who, "export", patient=asked.patient, study=asked.study)

@@ -58,6 +58,7 @@ class AuditTrail:
         self._left: list[Path] = []
         self._news = asyncio.Event()
         self._room = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._room.set()
         self._follows = follows
         self._tasks: list[asyncio.Task[None]] = []
@@ -111,9 +112,10 @@ class AuditTrail:
 
     async def flush(self) -> None:
         """Write everything that waits. Raises Unavailable."""
-        while self._waiting:
-            await self._write(self._waiting[:BATCH])
-        await self._know_the_end()
+        async with self._writing:  # two at a time would take the same records, and forget others
+            while self._waiting:
+                await self._write(self._waiting[:BATCH])
+            await self._know_the_end()
 
     async def follow(self) -> int:
         """Take over what the journal and the deliveries entered and what was stored; how many records."""

@@ -32,6 +32,8 @@ log = structlog.get_logger()
 READER: Final = "derived-steps"
 AT_ONCE: Final = 500
 WAIT_S: Final = 5.0
+# What arrives within this is looked at together.
+TOGETHER_S: Final = 1.0
 _PATIENT: Final = (0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040)
 # Where a step's name of its protocol comes from: Protocol Name, Series Description.
 _PROTOCOL: Final = (0x00181030, 0x0008103E)
@@ -53,7 +55,8 @@ class DerivedSteps(Background):
     async def _run(self) -> None:
         while True:
             try:
-                await self.catch_up()
+                while await self._some() == AT_ONCE:
+                    pass  # what comes meanwhile waits for the next round: there is always something while objects come
                 async with self._database.connection() as connection:
                     seen = await feed.cursor(connection, READER)
                 await self._watch.wait(seen, WAIT_S)
@@ -63,6 +66,7 @@ class DerivedSteps(Background):
             except Exception:
                 log.exception("performed steps not derived")
                 await asyncio.sleep(WAIT_S)
+            await asyncio.sleep(TOGETHER_S)
 
     async def _some(self) -> int:
         async with self._database.connection() as connection:

@@ -84,7 +84,7 @@ async def test_adding_people(people: People, audit: Kept) -> None:
     accounts = people.accounts
     account, one_time = await accounts.add(SYSTEM, "rita", roles=["radiologist"], password=PASSWORD)
     assert (account.name, account.roles, one_time) == ("rita", {"radiologist"}, None)
-    with pytest.raises(NameTaken):
+    with pytest.raises(NameTaken, match="an account called RITA already"):
         await accounts.add(SYSTEM, "RITA", roles=[], password=PASSWORD)
     with pytest.raises(ValueError, match="no role is called wizard"):
         await accounts.add(SYSTEM, "other", roles=["wizard"])

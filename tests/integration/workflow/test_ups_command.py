@@ -1,7 +1,6 @@
 """``filmroom ups`` from creation to the end of a work item."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,11 +21,11 @@ ITEM = {
 
 
 @pytest.fixture
-def run(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunner]:
+def run(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setenv("FILMROOM_DATA", str(tmp_path))
     monkeypatch.setenv("FILMROOM_DATABASE_URL", database_url)
     monkeypatch.setenv("COLUMNS", "300")
-    yield CliRunner()
+    return CliRunner()
 
 
 def ups(run: CliRunner, *words: str) -> Result:

@@ -185,7 +185,8 @@ class _Probe:
         context.verify_mode = ssl.CERT_NONE
         try:
             async with asyncio.timeout(self._limits.connect_timeout_s):
-                _, writer = await asyncio.open_connection(self._peer.host, self._peer.port, ssl=context)
+                line = await connect_tcp(self._peer.host, self._peer.port)
+                _, writer = await asyncio.open_connection(sock=line, ssl=context, server_hostname="")
             writer.transport.abort()
         except ssl.SSLError as error:
             return "ALERT" in (error.reason or "").upper()

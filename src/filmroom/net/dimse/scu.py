@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import ipaddress
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -474,11 +475,26 @@ async def _connected(peer: Peer, limits: ChannelLimits) -> socket.socket:
         raise PeerUnreachable(f"{peer.host}:{peer.port} cannot be reached: {reason}") from error
 
 
+# What tells a machine of a cloud its own secrets. Link-local as such stays: a modality on a cable of its own has it.
+_METADATA = frozenset(map(ipaddress.ip_address, ("169.254.169.254", "fd00:ec2::254", "169.254.170.2")))
+
+
+def no_peer(text: str) -> bool:
+    """Whether a resolved address is none that a device may have: it is judged here and connected to as it is."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_unspecified or address.is_multicast or address in _METADATA
+
+
 async def connect_tcp(host: str, port: int) -> socket.socket:
     """A connection to the first of the host's addresses that takes one. Raises OSError of the last that did not."""
     loop = asyncio.get_running_loop()
     trouble: OSError = OSError(f"{host} has no address")
     for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        if no_peer(str(address[0])):
+            trouble = OSError(f"{host} is at an address that no DICOM node has")
+            continue
         line = socket.socket(family, kind, protocol)
         line.setblocking(False)
         try:

@@ -142,7 +142,17 @@ class LdapDirectory:
             return [str(each) for each in _values(attributes, "memberOf")][:MAX_GROUPS]
         wanted = settings.group_filter.replace("{dn}", escape_filter_chars(dn))
         wanted = wanted.replace("{name}", escape_filter_chars(name))
-        service.search(settings.group_base, wanted, SUBTREE, attributes=["cn"], size_limit=MAX_GROUPS)
+        found = new = self._searched(service, wanted)
+        for _ in range(settings.group_depth):
+            holders = (f"(|(member={each})(uniqueMember={each}))" for each in map(escape_filter_chars, new))
+            above = self._searched(service, f"(|{''.join(holders)})") if new else []
+            new = [each for each in above if each not in found][: MAX_GROUPS - len(found)]
+            found = found + new
+        return found
+
+    def _searched(self, service: Connection, wanted: str) -> list[str]:
+        """The DNs of the groups that a filter finds."""
+        service.search(self._settings.group_base, wanted, SUBTREE, attributes=["cn"], size_limit=MAX_GROUPS)
         return [str(each["dn"]) for each in _entries(service)]
 
     def _proves(self, dn: str, password: str) -> bool:

@@ -18,6 +18,7 @@ from filmroom.net.web.dicomweb.commitment import WebCommitment
 from filmroom.net.web.dicomweb.ups import CHANNEL, UpsRs
 from filmroom.net.web.dicomweb.ups_channel import EventChannel
 from filmroom.net.web.door import Door
+from filmroom.net.web.drain import Drained
 from filmroom.net.web.errors import HANDLERS
 from filmroom.net.web.headers import SecurityHeaders
 from filmroom.net.web.health import Health
@@ -99,9 +100,8 @@ def build_app(services: WebServices) -> ASGIApp:
         public_url=settings.web.public_url,
         guests=services.keeping.shares if services.keeping is not None else None,
     )
-    return Forwarded(
-        SecurityHeaders(SlowGuessing(guarded, time.monotonic)), settings.web.trusted_proxies, settings.web.public_url
-    )
+    outer = Drained(SecurityHeaders(SlowGuessing(guarded, time.monotonic)))
+    return Forwarded(outer, settings.web.trusted_proxies, settings.web.public_url)
 
 
 def workflow_routes(services: WebServices) -> list[BaseRoute]:

@@ -200,7 +200,8 @@ def _crosses_sites(headers: Headers, public_host: str) -> bool:
     if site:
         return site not in {"same-origin", "none"}
     origin = headers.get("origin", "")
-    return bool(origin) and urlsplit(origin).netloc not in {headers.get("host", ""), public_host}
+    # A page without a place (a sandbox) says "null", which is no site of ours either.
+    return bool(origin) and (urlsplit(origin).netloc or origin) not in {headers.get("host", ""), public_host}
 
 
 def _navigates(scope: Scope, headers: Headers) -> bool:

@@ -9,7 +9,10 @@ _COMMON: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"SAMEORIGIN"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ]
+# Whoever came over TLS comes so for the next year (RFC 6797); over plain HTTP the header means nothing.
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
 # Isolation makes SharedArrayBuffer available to the viewer; it would break sign-in pop-ups, so only there.
 _ISOLATED: Headers = [
     (b"cross-origin-opener-policy", b"same-origin"),
@@ -49,7 +52,14 @@ _BY_MEDIA_TYPE = {
     b"text/html": [*_COMMON, (b"cross-origin-resource-policy", b"same-origin"), (_CSP, _REPORT_CSP)],
     b"application/pdf": [*_COMMON, *_ISOLATED, (_CSP, _PDF_CSP)],
 }
-_BY_FIRST_PART = {"viewer": VIEWER, "dicom-web": DICOMWEB, "wado": DICOMWEB, "api": API, "console": CONSOLE}
+_BY_FIRST_PART = {
+    "viewer": VIEWER,
+    "console": CONSOLE,
+    "dicom-web": DICOMWEB,
+    "wado": DICOMWEB,
+    "api": API,
+    "fhir": API,
+}
 
 
 class SecurityHeaders:
@@ -67,7 +77,8 @@ class SecurityHeaders:
         async def send_with(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = _BY_MEDIA_TYPE.get(_media_type(message["headers"]), extra) if extra is DICOMWEB else extra
-                message["headers"] = [*message["headers"], *own]
+                secure = [_HSTS] if scope.get("scheme") == "https" else []
+                message["headers"] = [*message["headers"], *own, *secure]
             await send(message)
 
         await self._app(scope, receive, send_with)

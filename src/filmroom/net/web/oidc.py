@@ -7,6 +7,7 @@ import asyncio
 import base64
 import hashlib
 import ipaddress
+import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -142,6 +143,10 @@ class OidcProvider:
         found = _at(claims, self._settings.groups_claim)
         listed = found if isinstance(found, list) else [found] if isinstance(found, str) else []
         groups = frozenset(str(each).removeprefix("/") for each in listed[:1000])
+        if found is None and self._settings.groups_claim.partition(".")[0] in _elsewhere(claims):
+            # Entra ID leaves groups out of a token when they are many, and says where they could be asked for.
+            log.warning("the provider left the groups out: use application roles", provider=self.name)
+            raise SignInRefused("the provider did not say the groups of this person")
         name = claims.get(self._settings.name_claim) or claims.get("email") or claims["sub"]
         person = Vouched(
             provider=self.name,
@@ -220,21 +225,32 @@ class OidcProvider:
     async def _json(self, method: str, url: str, **more: Any) -> dict[str, Any]:
         """A JSON object of the provider. Raises Unavailable, SignInRefused when it refuses."""
         try:
-            async with httpx2.AsyncClient(verify=self._tls, timeout=TIMEOUT_S, follow_redirects=False) as client:
-                answer = await client.request(method, url, **more)
-            if len(answer.content) > MAX_ANSWER_BYTES:
-                raise Unavailable("the provider's answer is too long")
+            async with (
+                httpx2.AsyncClient(verify=self._tls, timeout=TIMEOUT_S, follow_redirects=False) as client,
+                client.stream(method, url, **more) as answer,
+            ):
+                body = await _limited(answer)
             if answer.status_code in {400, 401, 403}:
                 log.warning("a provider refuses", provider=self.name, status=answer.status_code)
                 raise SignInRefused("the provider refuses")
             answer.raise_for_status()
-            value = answer.json()
+            value = json.loads(body)
         except (httpx2.HTTPError, ValueError) as error:
             log.warning("a provider cannot be asked", provider=self.name, error=type(error).__name__)
             raise Unavailable("the identity provider does not answer") from error
         if not isinstance(value, dict):
             raise Unavailable("the identity provider does not answer as it should")
         return value
+
+
+async def _limited(answer: httpx2.Response) -> bytes:
+    """The body, which may be squeezed: what it grows to counts. Raises Unavailable."""
+    body = b""
+    async for chunk in answer.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise Unavailable("the provider's answer is too long")
+    return body
 
 
 def _trusted(address: str) -> bool:
@@ -246,6 +262,12 @@ def _trusted(address: str) -> bool:
         return parts.scheme == "http" and ipaddress.ip_address(parts.hostname or "").is_loopback
     except ValueError:
         return parts.scheme == "http" and parts.hostname == "localhost"
+
+
+def _elsewhere(claims: Mapping[str, Any]) -> frozenset[str]:
+    """Claims that are not in the token, but said to be elsewhere (OpenID Connect Core 5.6.2)."""
+    named = claims.get("_claim_names")
+    return frozenset(named) if isinstance(named, dict) else frozenset()
 
 
 def _place(said: Mapping[str, Any], key: str) -> str:

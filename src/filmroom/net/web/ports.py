@@ -57,6 +57,8 @@ class Query(Protocol):
 
     async def page(self, who: Principal, question: Question) -> tuple[list[JsonDataset], Any]: ...
 
+    async def count(self, who: Principal, question: Question) -> int: ...
+
 
 class Retrieve(Protocol):
     """Handing out."""

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -219,30 +220,32 @@ class Audit:
         return self._keeping
 
 
-def _sheet(rows: AsyncIterator[Sequence[str]], name: str) -> Response:
+def _sheet(rows: AsyncGenerator[Sequence[str], None], name: str) -> Response:
     async def lines() -> AsyncIterator[bytes]:
         yield "\ufeff".encode()  # by which spreadsheets know UTF-8
         buffer = io.StringIO()
         writer = csv.writer(buffer)
-        async for row in rows:
-            writer.writerow(row)
-            if buffer.tell() >= _CHUNK:
-                yield buffer.getvalue().encode()
-                buffer.seek(0)
-                buffer.truncate()
+        async with aclosing(rows):
+            async for row in rows:
+                writer.writerow(row)
+                if buffer.tell() >= _CHUNK:
+                    yield buffer.getvalue().encode()
+                    buffer.seek(0)
+                    buffer.truncate()
         yield buffer.getvalue().encode()
 
     headers = {"content-disposition": f'attachment; filename="{name}"', **NO_STORE}
     return Stream(lines(), headers=headers, media_type="text/csv; charset=utf-8")
 
 
-async def _rows(found: AsyncIterator[Found]) -> AsyncIterator[Sequence[str]]:
+async def _rows(found: AsyncGenerator[Found, None]) -> AsyncGenerator[Sequence[str], None]:
     yield HEADINGS
-    async for each in found:
-        yield cells(each)
+    async with aclosing(found):
+        async for each in found:
+            yield cells(each)
 
 
-async def _viewers(found: Iterable[Mapping[str, Any]]) -> AsyncIterator[Sequence[str]]:
+async def _viewers(found: Iterable[Mapping[str, Any]]) -> AsyncGenerator[Sequence[str], None]:
     yield ("who", "name", "times", "first", "last", "kinds", "doors")
     for row in found:
         seen = row["first"].isoformat(), row["last"].isoformat()

@@ -18,6 +18,8 @@ from filmroom.net.web.bodies import body_of, whole
 from filmroom.net.web.door import GUEST_COOKIE, who
 from filmroom.net.web.login_site import site_address
 from filmroom.net.web.ports import WebServices
+from filmroom.net.web.proxies import prefix_of
+from filmroom.net.web.relocation import moved
 from filmroom.net.web.words import choose
 from filmroom.security.policy import Action
 from filmroom.security.qr import qr_svg
@@ -28,11 +30,20 @@ MAX_FORM_BYTES = 2048
 _WORDS = {
     "en": {
         "title": "Shared images",
+        "lead": "Somebody shares medical images with you. Opening them is recorded.",
         "pin": "PIN",
+        "hint": "Told to you by another way than the link. Leave it empty if there was none.",
         "open": "Open",
-        "refused": "The link is not valid any more, or the PIN is wrong.",
+        "refused": "The link is not valid any more, or the PIN is wrong. Ask whoever gave it to you for a new one.",
     },
-    "zh": {"title": "共享影像", "pin": "PIN 码", "open": "打开", "refused": "链接已失效，或 PIN 码有误。"},
+    "zh": {
+        "title": "共享影像",
+        "lead": "有人与您共享医学影像。打开时会留下记录。",
+        "pin": "PIN 码",
+        "hint": "由共享者通过其他途径告知；如未告知，请留空。",
+        "open": "打开",
+        "refused": "链接已失效，或 PIN 码有误。请向共享者索取新的链接。",
+    },
 }
 
 
@@ -178,13 +189,16 @@ class ShareDoor:
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<meta name="referrer" content="no-referrer"><title>{words["title"]} - Filmroom</title>'
             '<link rel="stylesheet" href="/static/login.css"><main><h1>'
-            f'{words["title"]}</h1>{message}<form method="post" autocomplete="off">'
+            f'{words["title"]}</h1><p class="explain">{words["lead"]}</p>{message}'
+            '<form method="post" autocomplete="off">'
             f'<label for="pin">{words["pin"]}</label>'
-            '<input id="pin" name="pin" type="password" maxlength="32" autofocus>'
+            '<input id="pin" name="pin" type="password" maxlength="32" autofocus aria-describedby="hint">'
+            f'<p class="hint" id="hint">{words["hint"]}</p>'
             f"<button>{words['open']}</button></form></main></html>"
         )
         headers = {"cache-control": "no-store", "referrer-policy": "no-referrer", "vary": "accept-language"}
-        return Response(page, 404 if error else 200, media_type="text/html", headers=headers)
+        body = moved(page.encode(), prefix_of(request.scope))
+        return Response(body, 404 if error else 200, media_type="text/html", headers=headers)
 
 
 def _use(keeping: Safekeeping | None) -> Safekeeping:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from filmroom.archive import pixeltasks
+from filmroom.archive.moving import MP4
 from filmroom.archive.pixelpool import PixelPool
 from filmroom.archive.pixeltasks import State
 from filmroom.archive.retrieve import Located
@@ -26,6 +27,7 @@ RENDER_TIMEOUT_S = 60.0
 KEPT_BYTES = 16 * 2**20
 KEPT_BELOW_BYTES = 64 * 1024
 DOCUMENT_CLASSES = "1.2.840.10008.5.1.4.1.1.104."
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 
 
 class Pictures:
@@ -157,14 +159,19 @@ def is_video(item: Located) -> bool:
 
 def can_move(item: Located, media: str) -> bool:
     """Whether the rendering is a moving picture."""
-    return media in (GIF, "image/apng") and (item.frames or 1) > 1
+    return media in (GIF, "image/apng", MP4) and (item.frames or 1) > 1
+
+
+def picturable(found: Sequence[Located]) -> list[Located]:
+    """Those that hold images, in their order."""
+    return [item for item in found if (item.frames is not None and not is_video(item)) or _has_pixels(item)]
 
 
 def representative(found: Sequence[Located]) -> Located:
     """The instance that stands for many: in the middle of the first series that has pictures. Raises Unsupported."""
-    pictures = [item for item in found if item.frames is not None and not is_video(item)] or [
-        item for item in found if _has_pixels(item)
-    ]
+    pictures = picturable(found)
+    # A segmentation says little without what it lies over.
+    pictures = [item for item in pictures if item.sop_class != SEGMENTATION] or pictures
     if not pictures:
         raise Unsupported("there is nothing to look at in it")
     first = [item for item in pictures if item.series_uid == pictures[0].series_uid]

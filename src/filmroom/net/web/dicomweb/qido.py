@@ -1,6 +1,7 @@
 """QIDO-RS: search (PS3.18 8.3.4, 10.6)."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
@@ -51,6 +52,9 @@ _BELOW: Mapping[Level, tuple[tuple[str, tuple[Path, ...]], ...]] = {
     Level.IMAGE: (("study", STUDY_RETURNS), ("series", SERIES_RETURNS), ("", IMAGE_RETURNS)),
 }
 
+# Pagers that want to know how many pages there are say so (RFC 7240): counting costs more than a page.
+_COUNTED = re.compile(r"(?i)(^|,)\s*count\s*=\s*\"?exact\b")
+
 
 class Qido:
     """Search transactions at the three levels, below a parent or across the archive."""
@@ -78,6 +82,9 @@ class Qido:
         more = len(found) > limit
         del found[limit:]
         headers = _headers(question, more, len(found), asked=question.limit is not None and question.limit <= limit)
+        if "x-total-count" not in headers and _COUNTED.search(request.headers.get("prefer", "")):
+            headers["x-total-count"] = str(await self._query.count(who(request), question))
+            headers["preference-applied"] = "count=exact"
         if not found:
             return Response(status_code=204, headers=headers)
         root = base(request, self._settings.public_url)

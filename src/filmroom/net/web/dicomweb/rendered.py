@@ -8,6 +8,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
+from filmroom.archive.moving import MP4, ffmpeg
 from filmroom.archive.retrieve import Located
 from filmroom.base.errors import NotFound, Unsupported
 from filmroom.dicom.render_params import (
@@ -29,6 +30,7 @@ from filmroom.net.web.dicomweb.pictures import (
     is_report,
     is_state,
     is_video,
+    picturable,
     representative,
 )
 from filmroom.net.web.dicomweb.renderings import Renderings
@@ -130,6 +132,8 @@ class Rendered:
                 return Response(status_code=304, headers=headers)
             data = await self._pictures.moving(item, params, state)
             return Response(data, media_type=params.media_type, headers=headers)
+        if params.media_type == MP4:
+            raise Unsupported("only an instance of several frames can be given as a video")
         return await self._frame(request, item, one_frame(given, item), params, state)
 
     async def _frame(
@@ -189,16 +193,17 @@ def one_frame(given: str, item: Located) -> int:
 
 
 def _picture_choice(choices: Sequence[Choice]) -> tuple[Choice, str]:
+    offers = (*OFFERS, MP4) if ffmpeg() else OFFERS
     for choice in choices:
-        for offer in OFFERS:
-            if choice.covers(offer):
+        for offer in offers:
+            if choice.covers(offer) and not (offer == MP4 and choice.multipart):
                 return choice, offer
-    raise Unsupported(f"pictures can be given as {', '.join(OFFERS)}, alone or in multipart/related")
+    raise Unsupported(f"pictures can be given as {', '.join(offers)}, alone or in multipart/related")
 
 
 def _all_frames(request: Request, found: Sequence[Located]) -> list[tuple[Located, int]]:
     given = request.path_params.get("frames", "")
     if given:
         return [(found[0], one_frame(str(number), found[0])) for number in frame_numbers(given)]
-    pictures = [item for item in found if item.frames is not None and not is_video(item)] or [representative(found)]
+    pictures = picturable(found) or [representative(found)]
     return [(item, frame) for item in pictures for frame in range(item.frames or 1)]
