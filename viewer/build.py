@@ -37,6 +37,12 @@ ZSTD_LEVEL, GZIP_LEVEL = 12, 6
 # Scripts and workers find their own folder, so that the site may stand below any path of a proxy.
 OWN_FOLDER = '(/^.*?\\/viewer\\//.exec(self.location.pathname) || ["/viewer/"])[0]'
 
+# What the viewer asks for one after another before the first image: asked for at once, while the large script is read.
+FIRST_CHUNKS = (
+    *(1673, 6938, 6489, 6495, 8478, 89, 2779, 2623, 6749, 5696, 1483, 9383, 7499, 8492, 9290, 4683, 1180, 7248, 781),
+    *(9415, 3500, 9116, 100, 5406, 3760, 9068, 899, 5910, 5448, 7463, 1206),
+)
+
 EMPTY_WORKER = b"// No service worker here: the server's own cache headers do the work.\n"
 
 Patch = tuple[str, str, int]
@@ -139,9 +145,20 @@ def patch(folder: Path) -> None:
         (folder / name).write_bytes(EMPTY_WORKER)
     if not replace(folder / "index.html", PAGE_PATCHES):
         sys.exit("viewer: index.html is not as expected")
+    preload(folder)
     for path in folder.glob("*.css"):
         replace(path, [("url(/", "url(")])
     replace(folder / "manifest.json", [('"/', '"')])
+
+
+def preload(folder: Path) -> None:
+    """Name the first chunks in the page's head."""
+    names = [found.name for number in FIRST_CHUNKS for found in folder.glob(f"{number}.bundle.*.js")]
+    if len(names) != len(FIRST_CHUNKS):
+        sys.exit(f"viewer: {len(names)} of {len(FIRST_CHUNKS)} chunks to load ahead are there: the package has changed")
+    links = "".join(f'<link rel="preload" as="script" fetchpriority="low" href="{BASE}{name}">' for name in names)
+    if not replace(folder / "index.html", (("</head>", f"{links}</head>"),)):
+        sys.exit("viewer: index.html has no head")
 
 
 def replace(path: Path, pairs: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> bool:

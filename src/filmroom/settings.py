@@ -5,6 +5,7 @@ data folder), the environment. ``docs/operate/settings.md`` is generated from th
 """
 
 import dataclasses
+import math
 import os
 import tomllib
 import types
@@ -14,10 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+# The highest TCP port; 0 has the system choose one.
+_MAX_PORT = 65_535
 
-def setting(default: Any, *, help: str, env: str = "", secret: bool = False) -> Any:
-    """A field of a section: its default, the sentence an administrator reads, and the variable that overrides it."""
-    return field(default=default, metadata={"help": help, "env": env, "secret": secret})
+
+def setting(default: Any, *, help: str, env: str = "", secret: bool = False, highest: float = math.inf) -> Any:
+    """A field of a section: its default, the sentence an administrator reads, and the variable that overrides it.
+
+    A number lies between 0 and ``highest``.
+    """
+    return field(default=default, metadata={"help": help, "env": env, "secret": secret, "highest": highest})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +50,7 @@ class DimseSettings:
         env="FILMROOM_DICOM_HOST",
         help="Address to listen on. The default answers this machine only; 0.0.0.0 opens every interface.",
     )
-    port: int = setting(11112, env="FILMROOM_DICOM_PORT", help="TCP port of the DICOM listener.")
+    port: int = setting(11112, env="FILMROOM_DICOM_PORT", highest=_MAX_PORT, help="TCP port of the DICOM listener.")
     ae_title: str = setting("FILMROOM", env="FILMROOM_AE_TITLE", help="AE title of this archive.")
     check_called_ae: bool = setting(True, help="Refuse associations that call another AE title than ours.")
     trust_loopback: bool = setting(
@@ -64,6 +71,7 @@ class DimseSettings:
     tls_port: int = setting(
         2762,
         env="FILMROOM_DICOM_TLS_PORT",
+        highest=_MAX_PORT,
         help="TCP port of the DICOM listener over TLS; it opens when tls_certificate is set.",
     )
     tls_certificate: str = setting(
@@ -104,7 +112,7 @@ class WebSettings:
         env="FILMROOM_HTTP_HOST",
         help="Address to listen on. The default answers this machine only; 0.0.0.0 opens every interface.",
     )
-    port: int = setting(8080, env="FILMROOM_HTTP_PORT", help="TCP port of the web listener.")
+    port: int = setting(8080, env="FILMROOM_HTTP_PORT", highest=_MAX_PORT, help="TCP port of the web listener.")
     public_url: str = setting(
         "",
         env="FILMROOM_PUBLIC_URL",
@@ -133,7 +141,7 @@ class Hl7Settings:
     """The HL7 v2 listener (MLLP)."""
 
     host: str = setting("127.0.0.1", env="FILMROOM_HL7_HOST", help="Address to listen on.")
-    port: int = setting(2575, env="FILMROOM_HL7_PORT", help="TCP port of the MLLP listener.")
+    port: int = setting(2575, env="FILMROOM_HL7_PORT", highest=_MAX_PORT, help="TCP port of the MLLP listener.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +270,9 @@ class LdapSettings:
     bind_password: str = setting("", env="FILMROOM_LDAP_PASSWORD", secret=True, help="The password of bind_dn.")
     user_base: str = setting("", help="Where people are: ou=people,dc=example,dc=org.")
     user_filter: str = setting(
-        "(uid={name})", help="Finds a person by the name that was typed. Active Directory: (sAMAccountName={name})."
+        "(uid={name})",
+        help="Finds a person by the name that was typed. Active Directory, without accounts that are disabled: "
+        "(&(sAMAccountName={name})(!(userAccountControl:1.2.840.113556.1.4.803:=2))).",
     )
     name_attribute: str = setting("uid", help="The attribute that becomes the account's name.")
     display_attribute: str = setting("cn", help="The attribute that people read.")
@@ -271,7 +281,11 @@ class LdapSettings:
     )
     group_base: str = setting("", help="Where groups are. Empty: memberOf of the person is read.")
     group_filter: str = setting(
-        "(|(member={dn})(uniqueMember={dn})(memberUid={name}))", help="Finds a person's groups."
+        "(|(member={dn})(uniqueMember={dn})(memberUid={name}))",
+        help="Finds a person's groups. Active Directory, groups of groups too: (member:1.2.840.113556.1.4.1941:={dn}).",
+    )
+    group_depth: int = setting(
+        0, help="How many times the groups of the groups are asked for as well, where the directory does not do it."
     )
     roles: str = setting(
         "", help="Which group has which role: 'pacs-admins=administrator; cn=doctors,ou=groups,dc=x=radiologist'."
@@ -399,7 +413,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     named = environ.get("FILMROOM_CONFIG")
     path = Path(named) if named else data / "filmroom.toml"
     tree: dict[str, Any] = {}
-    if named or path.is_file():
+    if named or path.exists():
         try:
             tree = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -425,10 +439,10 @@ def _build(section: Any, tree: Mapping[str, Any], environ: Mapping[str, str], *,
             values[name] = _named(typing.get_args(hints[name])[1], tree.get(name, {}), where, f"{prefix}{name}")
             continue
         if name in tree:
-            values[name] = _convert(tree[name], hints[name], f"{where}: {prefix}{name}")
+            values[name] = _fitting(tree[name], hints[name], f"{where}: {prefix}{name}", each)
         variable = each.metadata.get("env", "")
         if variable and environ.get(variable):
-            values[name] = _convert(environ[variable], hints[name], f"environment variable {variable}")
+            values[name] = _fitting(environ[variable], hints[name], f"environment variable {variable}", each)
     return section(**values)
 
 
@@ -440,6 +454,16 @@ def _named(section: Any, tables: Any, where: str, prefix: str) -> dict[str, Any]
 
 
 _IN_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+
+
+def _fitting(value: Any, kind: Any, where: str, each: dataclasses.Field[Any]) -> Any:
+    """The value in its type, a number within its bounds (NaN is within none)."""
+    made = _convert(value, kind, where)
+    highest = each.metadata["highest"]
+    if kind in (int, float) and not 0 <= made <= highest:
+        bounds = "not be below 0" if highest == math.inf else f"lie between 0 and {highest}"
+        raise BadSetting(f"{where} must {bounds}, and is {made}")
+    return made
 
 
 def _convert(value: Any, kind: Any, where: str) -> Any:

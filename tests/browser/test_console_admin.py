@@ -153,6 +153,7 @@ async def test_a_condition_is_checked_while_it_is_written(served: Served, chromi
     await served.stored("ct", 1)
     seen = await _signed_in(served, chromium, "/console/rules?form=new")
     page = seen.page
+    await page.get_by_role("button", name="Expert view").click()
     await page.get_by_label("When", exact=True).fill("Modality = ")
     await expect(page.get_by_text("The condition cannot be read")).to_be_visible()
     await page.get_by_label("When", exact=True).fill("Modality = CT")
@@ -160,6 +161,10 @@ async def test_a_condition_is_checked_while_it_is_written(served: Served, chromi
     await page.get_by_role("combobox", name="On the first object of").click()
     await page.get_by_role("option").first.click()
     await expect(page.get_by_text("It holds for this object")).to_be_visible()
+    await page.get_by_role("button", name="Plain form").click()
+    await page.get_by_role("combobox", name="Attribute (keyword) 1").fill("InstitutionName")
+    await page.get_by_label("Value", exact=True).fill("General Hospital")
+    await expect(page.get_by_test_id("sentence")).to_contain_text("InstitutionName becomes “General Hospital”")
     await page.get_by_label("Name", exact=True).fill("institution")
     await page.get_by_role("button", name="Save").click()
     await expect(_rows(page)).to_contain_text(["institution"])

@@ -5,7 +5,6 @@
 
 import os
 import random
-import time
 
 import pytest
 from tests.crash.conftest import Starter
@@ -20,18 +19,14 @@ def test_what_was_answered_with_success_is_there_after_kill_9(start: Starter) ->
     seed = random.randrange(10**6)
     chance = random.Random(seed)
     server = start()
-    slowest_s = 0.0
     with Senders(server) as senders:
         for _ in range(_KILLS):
             senders.wait_for(40)
             random_pause(chance, 0.5)
             server.kill()
-            begun = time.monotonic()
             server.start()
             echo_seconds(server)
-            slowest_s = max(slowest_s, time.monotonic() - begun)
         senders.wait_for(20)
     result = reckon(server, senders.sent)
     assert result.clean, f"seed {seed}: {result}"
     assert not senders.refusals, senders.refusals
-    assert slowest_s < 20

@@ -62,6 +62,27 @@ export interface Approval {
   policy?: Record<string, unknown> | null;
 }
 
+/** What was asked for. `act`: delete or rights; `body` is what is to be done; `state`: waiting, done, refused. */
+export interface AskedFor {
+  id: number;
+  act: string;
+  body: Record<string, unknown>;
+  why: string;
+  asked_by: string;
+  asked_name: string;
+  asked_at: string;
+  expires_at: string;
+  state: string;
+  by: string;
+  by_name: string;
+  at: string | null;
+}
+
+/** What waits first, then what was decided. */
+export interface AskedForList {
+  asked: AskedFor[];
+}
+
 /** Whose study it is. */
 export interface AssignAsked {
   principal: string;
@@ -194,6 +215,53 @@ export interface CommitmentShown {
   total: number;
   committed: number;
   failed: number;
+}
+
+/** A compression rule as it is to be. */
+export interface CompressionAsked {
+  action: Record<string, unknown>;
+  /** In the condition language; empty: always. */
+  condition?: string;
+  priority?: number;
+  enabled?: boolean;
+}
+
+/** Why a rule left objects as they are. */
+export interface CompressionReason {
+  rule: string;
+  reason: string;
+  objects: number;
+}
+
+/** What compression did to the archive. */
+export interface CompressionReport {
+  totals: CompressionTotal[];
+  reasons: CompressionReason[];
+}
+
+/** A compression rule. */
+export interface CompressionRule {
+  name: string;
+  condition: string;
+  action: Record<string, unknown>;
+  priority: number;
+  enabled: boolean;
+  changed_at: string | null;
+  changed_by: string;
+}
+
+/** Rules in the order in which they are asked; the first that holds counts. */
+export interface CompressionRules {
+  rules: CompressionRule[];
+}
+
+/** What a rule did: `state` is done, left, derived (by a lossy rule) or making. */
+export interface CompressionTotal {
+  rule: string;
+  state: string;
+  objects: number;
+  received_bytes: number;
+  made_bytes: number;
 }
 
 /** What is to be corrected: attributes by keyword or tag, as text, number, list or DICOM JSON; null removes one. */
@@ -1172,6 +1240,7 @@ export interface StatusDetail {
   quarantined: number;
   last_seq: number;
   certificates: Record<string, number>;
+  warnings: string[];
 }
 
 /** One step of the test. `code` stays the same whatever the sentences become. */
@@ -1536,6 +1605,20 @@ export const api = {
     list: ({ query, ...options }: { query?: { side?: "scp" | "scu" | "web" | null; limit?: number } } & Options = {}) =>
       call<CommitmentList>("GET", "/api/v1/commitments", { query, ...options }),
   },
+  compressionHandlers: {
+    /** What compression did. */
+    report: (options: Options = {}) =>
+      call<CompressionReport>("GET", "/api/v1/compression", options),
+    /** List the compression rules. */
+    rules: (options: Options = {}) =>
+      call<CompressionRules>("GET", "/api/v1/rules/compression", options),
+    /** Add or change a compression rule. */
+    putRule: ({ name, body, ...options }: { name: string; body: CompressionAsked } & Options) =>
+      call<CompressionRule>("PUT", `/api/v1/rules/compression/${encodeURIComponent(name)}`, { body, ...options }),
+    /** Remove a compression rule. */
+    removeRule: ({ name, ...options }: { name: string } & Options) =>
+      call<void>("DELETE", `/api/v1/rules/compression/${encodeURIComponent(name)}`, { ...options }),
+  },
   corrections: {
     /** Correct attributes of a patient, study, series or instance. */
     correct: ({ body, ...options }: { body: CorrectionAsked } & Options) =>
@@ -1619,6 +1702,14 @@ export const api = {
       call<ChangesAnswer>("GET", "/api/v1/changes", { query, ...options }),
     /** Changes as they happen (server-sent events). */
     followAddress: ({ query }: { query?: { kind?: string[] | null; after?: number | null } } = {}) => addressOf("/api/v1/events", query),
+  },
+  fhirAudit: {
+    /** Search audit events, as FHIR asks (R4). */
+    search: (options: Options = {}) =>
+      call<Record<string, unknown>>("GET", "/fhir/AuditEvent", options),
+    /** Show an audit event (FHIR R4). */
+    read: ({ id, ...options }: { id: string } & Options) =>
+      call<Record<string, unknown>>("GET", `/fhir/AuditEvent/${encodeURIComponent(id)}`, { ...options }),
   },
   forwarding: {
     /** List the rules by which objects are sent on. */
@@ -1863,6 +1954,17 @@ export const api = {
     /** Remove a store policy. */
     removePolicy: ({ calling, called, ...options }: { calling: string; called: string } & Options) =>
       call<void>("DELETE", `/api/v1/store-policies/${encodeURIComponent(calling)}/${encodeURIComponent(called)}`, { ...options }),
+  },
+  secondPersonApi: {
+    /** List what waits for a second person. */
+    list: (options: Options = {}) =>
+      call<AskedForList>("GET", "/api/v1/second-person", options),
+    /** Agree to what somebody else asked for: it is done. */
+    agree: ({ pk, ...options }: { pk: number } & Options) =>
+      call<void>("POST", `/api/v1/second-person/${encodeURIComponent(pk)}/agree`, { ...options }),
+    /** Refuse what somebody asked for, or take it back. */
+    refuse: ({ pk, ...options }: { pk: number } & Options) =>
+      call<void>("POST", `/api/v1/second-person/${encodeURIComponent(pk)}/refuse`, { ...options }),
   },
   sessionsApi: {
     /** One's own second factors. */

@@ -115,7 +115,7 @@ export function Table<Row>(props: Props<Row>) {
     <div className={classes.frame}>
       <div
         className={classes.table} role="grid" aria-label={props.label} aria-rowcount={rows.length} aria-busy={props.loading} tabIndex={0} onKeyDown={press}
-        aria-multiselectable={onTick ? true : undefined} aria-activedescendant={current >= 0 ? `${id}${current}` : undefined} data-testid="rows"
+        aria-multiselectable={onTick ? true : undefined} aria-activedescendant={items.some((item) => item.index === current) ? `${id}${current}` : undefined} data-testid="rows"
       >
         <div className={classes.head} style={{ gridTemplateColumns: tracks, minWidth: narrowest }} role="row">
           {onTick && (

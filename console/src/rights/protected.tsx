@@ -98,11 +98,11 @@ export function BrokenGlass() {
   const end = useAct((pk: number) => api.roles.mend({ pk }), { done: t("rights.glass.ended"), refresh: [["broken-glass"]], loud: true });
   const open = (row: GlassRow) => row.ended_by === "" && new Date(row.expires_at) > new Date();
   const columns: Column<GlassRow>[] = [
-    { key: "at", title: t("rights.glass.at"), width: "160px", cell: (row) => <When at={row.at} /> },
+    { key: "at", title: t("rights.glass.at"), width: "172px", cell: (row) => <When at={row.at} /> },
     { key: "who", title: t("rights.glass.who"), width: "minmax(130px, 1fr)", cell: (row) => <Text span inherit fw={600}>{row.name}</Text> },
     { key: "patient", title: t("rights.glass.patient"), width: "minmax(130px, 1fr)", cell: idOf },
     { key: "reason", title: t("rights.glass.reason"), width: "minmax(200px, 3fr)", cell: (row) => <span title={row.reason}>{row.reason}</span> },
-    { key: "until", title: t("rights.glass.until"), width: "160px", cell: (row) => <When at={row.expires_at} /> },
+    { key: "until", title: t("rights.glass.until"), width: "172px", cell: (row) => <When at={row.expires_at} /> },
     { key: "state", title: t("devices.state"), width: "110px", cell: (row) => <State tone={open(row) ? "warn" : "muted"}>{t(open(row) ? "rights.glass.open" : row.ended_by ? "rights.glass.endedBy" : "rights.glass.over")}</State> },
     { key: "act", title: t("common.actions"), width: "110px", cell: (row) => open(row) && <Button size="compact-xs" variant="default" onClick={() => end.mutate(row.pk)} aria-label={`${t("rights.glass.end")} ${row.name}`}>{t("rights.glass.end")}</Button> },
   ];

@@ -29,8 +29,8 @@ export function AllSessions() {
     { key: "from", title: t("rights.sessions.from"), width: "minmax(130px, 1fr)", cell: (row) => row.peer },
     { key: "browser", title: t("account.browser"), width: "minmax(150px, 1.2fr)", cell: (row) => <span title={row.agent}>{browserOf(row.agent)}</span> },
     { key: "method", title: t("rights.sessions.by"), width: "minmax(110px, 0.8fr)", cell: (row) => t(`rights.sessions.methods.${row.method}`, { defaultValue: row.method }) },
-    { key: "since", title: t("account.signedIn"), width: "160px", cell: (row) => <When at={row.created_at} /> },
-    { key: "seen", title: t("rights.sessions.idle"), width: "160px", cell: (row) => <When at={row.last_seen} /> },
+    { key: "since", title: t("account.signedIn"), width: "172px", cell: (row) => <When at={row.created_at} /> },
+    { key: "seen", title: t("rights.sessions.idle"), width: "172px", cell: (row) => <When at={row.last_seen} /> },
     { key: "end", title: t("common.actions"), width: "200px", cell: (row) => (
       <span style={{ display: "inline-flex", gap: 6 }}>
         {!row.present && <Button size="compact-xs" variant="default" onClick={() => setEnding({ row, all: false })} aria-label={`${t("rights.sessions.end")} ${row.account} ${row.peer}`}>{t("rights.sessions.end")}</Button>}

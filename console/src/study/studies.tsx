@@ -27,7 +27,7 @@ import { DropZone, UploadButton } from "./upload";
 const MODALITIES = ["CT", "MR", "CR", "DX", "US", "XA", "NM", "PT", "MG", "RF", "SR"];
 const USUAL = ["name", "id", "sex", "age", "date", "time", "modality", "description", "accession", "series", "images"];
 // Beside an open study there is room for what tells studies apart; the rest stands in the panel.
-const BESIDE = new Set(["name", "id", "date", "modality", "description", "images"]);
+const BESIDE = new Set(["name", "id", "date", "modality", "description"]);
 const uidOf = (study: StudyShown) => study.uid;
 const stampOf = (study: StudyShown) => JSON.stringify(study);
 const toggled = (list: string | undefined, one: string) => {

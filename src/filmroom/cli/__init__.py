@@ -1,6 +1,7 @@
 """The command line: ``filmroom COMMAND``. Each command is one use case, with words for people around it."""
 
 import sys
+from typing import NoReturn
 
 from filmroom.base.errors import FilmroomError
 
@@ -12,6 +13,13 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except (FilmroomError, ValueError) as error:  # ValueError: a setting or an argument that cannot be
-        sentence = str(error) or (type(error).__doc__ or "").strip()
-        print(f"filmroom: {sentence}", file=sys.stderr)  # noqa: T201 - the terminal is this program's screen
-        sys.exit(1)
+        _end(str(error) or (type(error).__doc__ or "").strip())
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _end(f"{error.filename}: {error.strerror}")
+
+
+def _end(sentence: str) -> NoReturn:
+    print(f"filmroom: {sentence}", file=sys.stderr)  # noqa: T201 - the terminal is this program's screen
+    sys.exit(1)

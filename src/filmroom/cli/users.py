@@ -1,9 +1,11 @@
 """``filmroom user``: people and programs that sign in."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
+import orjson
 import typer
 
 from filmroom.app.core import Core
@@ -12,6 +14,7 @@ from filmroom.cli.tables import Table
 from filmroom.security.model import Account
 from filmroom.security.policy import Action
 from filmroom.security.principals import SYSTEM
+from filmroom.security.scopes import WHOLE, scope_from
 
 app = typer.Typer(help="People and programs that sign in.", no_args_is_help=True)
 
@@ -84,6 +87,60 @@ def roles(
     """Give an account these roles and no others."""
     account = with_core(lambda core: core.accounts.set_roles(SYSTEM, name, role or []))
     typer.echo(f"{account.name}: {', '.join(sorted(account.roles)) or 'no role'}")
+
+
+@app.command()
+def rename(name: Name, shown: Annotated[str, typer.Argument(help="The name people read.")]) -> None:
+    """Change the name that people read of an account."""
+    with_core(lambda core: core.accounts.set_display_name(SYSTEM, name, shown))
+
+
+@app.command()
+def grants(name: Annotated[str, typer.Argument(help="Of this account only.")] = "") -> None:
+    """List roles that were given with a scope, beside those of accounts."""
+
+    async def work(core: Core) -> Sequence[Mapping[str, Any]]:
+        return await core.keeping.book.grants(SYSTEM, await _principal(core, name) if name else None)
+
+    table = _table("to", "role", "where", "since")
+    for row in with_core(work):
+        scope = orjson.dumps(row["scope"]).decode() if row["scope"] else "everywhere"
+        table.add_row(row["principal"], row["role"], scope, _moment(row["changed_at"]))
+    table.print()
+
+
+@app.command()
+def give(
+    name: Annotated[str, typer.Argument(help="The account's name, or device:<AE title>.")],
+    role: Annotated[str, typer.Argument(help="A ready role, or one of this archive.")],
+    scope: Annotated[
+        str, typer.Option(help='Where it counts, as JSON: {"modalities": ["CT"], "priors": true}. Empty: everywhere.')
+    ] = "",
+) -> None:
+    """Give a role to a person or a device, narrowed by a scope."""
+    where = scope_from(orjson.loads(scope)) if scope else WHOLE
+
+    async def work(core: Core) -> None:
+        await core.keeping.book.give(SYSTEM, await _principal(core, name), role, where)
+
+    with_core(work)
+
+
+@app.command()
+def take(
+    name: Annotated[str, typer.Argument(help="The account's name, or device:<AE title>.")],
+    role: Annotated[str, typer.Argument(help="A role that was given with a scope.")],
+) -> None:
+    """Take a role back that was given with ``give``."""
+
+    async def work(core: Core) -> None:
+        await core.keeping.book.take(SYSTEM, await _principal(core, name), role)
+
+    with_core(work)
+
+
+async def _principal(core: Core, name: str) -> str:
+    return name if name.startswith("device:") else (await core.accounts.get(SYSTEM, name)).principal().id
 
 
 @app.command()

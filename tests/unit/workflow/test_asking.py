@@ -4,7 +4,7 @@ import pytest
 
 from filmroom.archive.devices import DevicePolicy, WorklistPolicy
 from filmroom.dicom.question import Range, Single
-from filmroom.workflow.asking import answer, read, satisfied
+from filmroom.workflow.asking import answer, read, satisfied, step_question
 from filmroom.workflow.attributes import START_DATE, STATION, STEP_SEQUENCE, element
 from filmroom.workflow.model import OPEN, StepStatus
 

@@ -10,6 +10,8 @@ import classes from "../admin.module.css";
 import { Ask, Facts, Note, Panel, Room, Section, State, useAct, useAddress, When } from "../parts";
 import { TONES, useTabs } from "./deliveries";
 
+// So many attempts are no limit: time is.
+const UNLIMITED = 1000;
 const STATES = ["waiting", "running", "dead", "done", "cancelled"] as const;
 
 /** Durable work: how far it is, what went wrong, what to do with what failed for good. */
@@ -33,11 +35,11 @@ export function Jobs() {
   const open = rows.find((row) => String(row.id) === at.job);
   const columns: Column<JobAnswer>[] = [
     { key: "id", title: "№", width: "70px", numeric: true, cell: (row) => row.id },
-    { key: "kind", title: t("jobs.kind"), width: "minmax(150px, 1fr)", cell: (row) => <Text span inherit fw={600}>{row.kind}</Text> },
+    { key: "kind", title: t("jobs.kind"), width: "minmax(150px, 1fr)", cell: (row) => <Text span inherit fw={600}>{t(`jobs.kinds.${row.kind}`, { defaultValue: row.kind })}</Text> },
     { key: "state", title: t("devices.state"), width: "minmax(130px, 0.8fr)", cell: (row) => <State tone={TONES[row.state] ?? "muted"}>{t(`queues.state.${row.state}`, { defaultValue: row.state })}</State> },
     { key: "progress", title: t("queues.progress"), width: "minmax(110px, 1fr)", cell: (row) => progressOf(row.progress) },
     { key: "error", title: t("jobs.error"), width: "minmax(180px, 3fr)", cell: (row) => <span title={row.last_error ?? ""}>{row.last_error}</span> },
-    { key: "attempts", title: t("queues.attempts"), width: "90px", numeric: true, cell: (row) => `${row.attempts}/${row.max_attempts}` },
+    { key: "attempts", title: t("queues.attempts"), width: "90px", numeric: true, cell: (row) => (row.max_attempts >= UNLIMITED ? row.attempts : `${row.attempts}/${row.max_attempts}`) },
     { key: "due", title: t("jobs.due"), width: "172px", cell: (row) => <When at={row.finished_at ?? row.due_at} /> },
   ];
   return (
@@ -71,7 +73,7 @@ function JobPanel({ of, onClose }: { of: JobAnswer; onClose: () => void }) {
   const refresh = [["jobs"]] as const;
   const retry = useAct(() => api.jobs.retry({ pk: of.id }), { done: t("jobs.again"), refresh, loud: true });
   const first = useAct(() => api.jobs.change({ pk: of.id, body: { priority: 100 } }), { done: t("jobs.isFirst"), refresh, loud: true });
-  const name = t("jobs.one", { id: of.id, kind: of.kind });
+  const name = t("jobs.one", { id: of.id, kind: t(`jobs.kinds.${of.kind}`, { defaultValue: of.kind }) });
   return (
     <Panel title={name} label={name} sub={t("jobs.inQueue", { queue: of.queue })} onClose={onClose}
       actions={<>

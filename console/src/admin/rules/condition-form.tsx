@@ -3,7 +3,7 @@ import { IconPlus, IconX } from "@tabler/icons-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import classes from "../admin.module.css";
-import { beginning, composed, SUBJECTS, type Test, tests, WEEKDAYS } from "./tests";
+import { beginning, composed, endOf, SUBJECTS, type Test, tests, WEEKDAYS } from "./tests";
 
 const MODALITIES = ["CT", "MR", "CR", "DX", "US", "XA", "RF", "MG", "NM", "PT", "SR"];
 
@@ -46,7 +46,7 @@ function Values({ test, place, titles, onChange }: { test: Test; place: number; 
   if (test.subject === "hour")
     return (
       <Group gap={6} wrap="nowrap" style={{ flex: 1 }}>
-        {[from, to].map((value, end) => <Select key={end} size="xs" w={92} value={value} allowDeselect={false} aria-label={t(end ? "tell.toHour" : "tell.fromHour")} onChange={(next) => next && onChange(end ? [from, next] : [next, to])} data={Array.from({ length: 24 }, (_, hour) => ({ value: String(hour), label: t("tell.oclock", { hour }) }))} />)}
+        {[from, to].map((value, end) => <Select key={end} size="xs" w={92} value={value} allowDeselect={false} aria-label={t(end ? "tell.toHour" : "tell.fromHour")} onChange={(next) => next && onChange(end ? [from, next] : [next, to])} data={Array.from({ length: 24 }, (_, hour) => ({ value: String(hour), label: t("tell.oclock", { hour: end ? endOf(String(hour)) : hour }) }))} />)}
       </Group>
     );
   if (test.subject === "weekday")

@@ -9,12 +9,19 @@ import { Conflict, ConflictNote, Editing, useSave } from "../../kit/editing";
 import { Designed } from "../../kit/states";
 import { type Column, Table } from "../../kit/table";
 import { faultsOf } from "../devices/device-form";
+import type { Say } from "../../rights/audit/telling";
 import { differs, type Policy, STORE, valueOf } from "../devices/fields";
 import { PolicyForm } from "../devices/policy-form";
 import { Ask, Panel, Room, say, useAddress, When, Wrong } from "../parts";
 import { useTabs } from "./rules";
 
 const keyOf = (row: PolicyAnswer) => `${row.calling}|${row.called}`;
+
+/** A value of a policy as its form names it. */
+function shown(t: Say, key: string, value: unknown): string {
+  const one = (each: unknown) => t(`policy.choiceOf.${key}.${String(each)}`, { defaultValue: t(`policy.choice.${String(each)}`, { defaultValue: String(each) }) });
+  return Array.isArray(value) ? value.map(one).join(t("common.listComma")) : one(value);
+}
 
 /** How objects are filed, by sender. */
 export function Storing() {
@@ -28,7 +35,7 @@ export function Storing() {
   const columns: Column<PolicyAnswer>[] = [
     { key: "calling", title: t("rules.sender"), width: "minmax(150px, 1fr)", cell: (row) => anybody(row.calling) },
     { key: "called", title: t("rules.to"), width: "minmax(150px, 1fr)", cell: (row) => anybody(row.called) },
-    { key: "policy", title: t("devices.rules"), width: "minmax(220px, 3fr)", cell: (row) => STORE.flatMap((group) => group.fields).filter((field) => differs(row.policy, field)).map((field) => `${t(`policy.store.${field.key}.label`)}: ${String(valueOf(row.policy, field))}`).join(" · ") },
+    { key: "policy", title: t("devices.rules"), width: "minmax(220px, 3fr)", cell: (row) => STORE.flatMap((group) => group.fields).filter((field) => differs(row.policy, field)).map((field) => `${t(`policy.store.${field.key}.label`)}: ${shown(t, field.key, valueOf(row.policy, field))}`).join(" · ") },
     { key: "changed", title: t("admin.changed"), width: "172px", cell: (row) => <When at={row.changed_at} /> },
   ];
   const close = () => go({ pair: undefined, form: undefined });
@@ -56,7 +63,7 @@ function StoreForm({ row, onClose, onAgain }: { row?: PolicyAnswer; onClose: () 
     base: row,
     read: () => api.rules.policy(pair),
     write: (ifMatch) => api.rules.putPolicy({ ...pair, body: { policy }, ifMatch }),
-    values: (state) => Object.fromEntries(STORE.flatMap((group) => group.fields).map((field) => [t(`policy.store.${field.key}.label`), valueOf(state.policy, field)])),
+    values: (state) => Object.fromEntries(STORE.flatMap((group) => group.fields).map((field) => [t(`policy.store.${field.key}.label`), shown(t, field.key, valueOf(state.policy, field))])),
     refresh,
     onDone: () => { say(t("rules.policySaved")); onClose(); },
   });

@@ -16,7 +16,7 @@ export const WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as con
 const AGE = /^\d{1,5}[dwmy]$/;
 
 /** A test that is just begun. */
-export const beginning = (subject: string): Test => ({ subject, op: SUBJECTS[subject]![0]!, values: subject === "hour" ? ["20", "6"] : subject === "weekday" ? ["sat", "sun"] : subject === "age" ? ["18y"] : [] });
+export const beginning = (subject: string): Test => ({ subject, op: SUBJECTS[subject]![0]!, values: subject === "hour" ? ["20", "5"] : subject === "weekday" ? ["sat", "sun"] : subject === "age" ? ["18y"] : [] });
 
 const written = (value: string) => (/^[A-Za-z0-9_]+$/.test(value) && !["and", "or", "not", "in", "like", "exists", "matches"].includes(value.toLowerCase()) ? value : `"${value.replace(/[\\"]/g, "\\$&")}"`);
 
@@ -114,10 +114,13 @@ export function told(t: Say, list: readonly Test[]): string {
 function toldOne(t: Say, { subject, op, values }: Test): string {
   if (op === "span") {
     const day = (name: string | undefined) => t(`tell.days.${name}`, { defaultValue: name });
-    return subject === "weekday" ? t("tell.says.weekday", { from: day(values[0]), to: day(values[1]) }) : t("tell.says.hour", { from: values[0], to: values[1] });
+    return subject === "weekday" ? t("tell.says.weekday", { from: day(values[0]), to: day(values[1]) }) : t("tell.says.hour", { from: values[0], to: endOf(values[1]) });
   }
   const list = subject === "age" ? ageOf(t, values[0] ?? "") : values.join(t("tell.or"));
-  return t(`tell.says.${op}`, { what: t(`tell.subjects.${subject}`), list });
+  return t(`tell.says.${op}`, { what: t(`tell.whats.${subject}`), list });
 }
+
+/** When an hour is over: 5 is all of it until 6:00. */
+export const endOf = (hour: string | undefined) => Number(hour) + 1;
 
 const ageOf = (t: Say, text: string) => `${text.slice(0, -1)} ${t(`tell.ages.${text.slice(-1)}`, { defaultValue: "" })}`;

@@ -60,6 +60,7 @@ export const work = {
     rateHelp: "Of all associations together; empty: as fast as it takes them.",
   },
   jobs: {
+    kinds: { send: "Send to a device", webhook: "Tell a webhook", export: "Export", "check-commitment": "Check storage commitment", "report-commitment": "Answer storage commitment", compress: "Compress", purge: "Remove what was deleted", "delete-blobs": "Remove what was deleted" } as Record<string, string>,
     kind: "Kind",
     error: "What went wrong",
     due: "Due or ended",

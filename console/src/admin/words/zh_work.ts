@@ -62,6 +62,7 @@ export const work: typeof english = {
     rateHelp: "所有关联合计；留空则不限。",
   },
   jobs: {
+    kinds: { send: "发送到设备", webhook: "事件推送", export: "导出", "check-commitment": "核对存储确认", "report-commitment": "答复存储确认", compress: "压缩", purge: "清除已删除内容", "delete-blobs": "清除已删除内容" },
     kind: "类型",
     error: "出了什么问题",
     due: "计划或结束时间",

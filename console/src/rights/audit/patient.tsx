@@ -12,6 +12,7 @@ import { addressOf } from "../../kit/http";
 import { Designed } from "../../kit/states";
 import { type Column, Table } from "../../kit/table";
 import { download } from "../../study/data";
+import { useHolder } from "../roles/data";
 import { useTabs } from "./tabs";
 import { moment, wordOf } from "./telling";
 
@@ -24,13 +25,14 @@ export function WhoSaw() {
   useEffect(() => setTyped(at.patient ?? ""), [at.patient]);
   const asked = { patient: at.patient ?? "", since: moment(at.from), until: moment(at.to, true) };
   const found = useQuery({ queryKey: ["who-saw", asked], queryFn: () => api.audit.patient({ query: asked }), enabled: asked.patient !== "", refetchOnWindowFocus: false, staleTime: 5_000 });
+  const name = useHolder();
   const rows = found.data?.viewers ?? [];
-  const list = (names: readonly string[], of: "kinds" | "doors") => names.map((each) => wordOf(t, of, each)).join(", ");
+  const list = (names: readonly string[], of: "kinds" | "doors") => names.filter(Boolean).map((each) => wordOf(t, of, each)).join(", ");
   const columns: Column<Viewer>[] = [
-    { key: "who", title: t("audit.report.who"), width: "minmax(150px, 1.4fr)", cell: (row) => <Link to="/audit" search={{ who: row.who, patient: asked.patient } as never} style={{ color: "var(--accent)", fontWeight: 600 }}>{row.who_name || row.who}</Link> },
+    { key: "who", title: t("audit.report.who"), width: "minmax(150px, 1.4fr)", cell: (row) => <Link to="/audit" search={{ who: row.who, patient: asked.patient } as never} style={{ color: "var(--accent)", fontWeight: 600 }}>{row.who_name && row.who_name !== row.who ? row.who_name : name(row.who, t)}</Link> },
     { key: "times", title: t("audit.report.times"), width: "80px", numeric: true, cell: (row) => row.times },
-    { key: "first", title: t("audit.report.first"), width: "160px", cell: (row) => <When at={row.first} /> },
-    { key: "last", title: t("audit.report.last"), width: "160px", cell: (row) => <When at={row.last} /> },
+    { key: "first", title: t("audit.report.first"), width: "172px", cell: (row) => <When at={row.first} /> },
+    { key: "last", title: t("audit.report.last"), width: "172px", cell: (row) => <When at={row.last} /> },
     { key: "how", title: t("audit.report.how"), width: "minmax(160px, 2fr)", cell: (row) => <span title={list(row.kinds, "kinds")}>{list(row.kinds, "kinds")}</span> },
     { key: "doors", title: t("audit.report.doors"), width: "minmax(100px, 1fr)", cell: (row) => list(row.doors, "doors") },
   ];

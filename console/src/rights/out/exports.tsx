@@ -50,7 +50,7 @@ export function Exports() {
     { key: "done", title: t("export.written"), width: "minmax(150px, 1.2fr)", cell: (row) => tellExport(t, row) },
     { key: "size", title: t("export.size"), width: "90px", numeric: true, cell: (row) => (row.size_bytes ? showBytes(row.size_bytes) : "") },
     { key: "why", title: t("export.why"), width: "minmax(160px, 2fr)", cell: (row) => <span title={row.reason}>{row.reason}</span> },
-    { key: "at", title: t("export.at"), width: "160px", cell: (row) => <When at={row.created_at} /> },
+    { key: "at", title: t("export.at"), width: "172px", cell: (row) => <When at={row.created_at} /> },
   ];
   return (
     <Room tabs={tabs} tools={<Text size="xs" c="dimmed">{t("export.room")}</Text>} panel={open && <ExportPanel key={open.id} of={open} onClose={() => go({ export: undefined })} />}>

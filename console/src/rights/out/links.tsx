@@ -34,8 +34,8 @@ export function Links() {
     { key: "opened", title: t("share.opened"), width: "100px", numeric: true, cell: (row) => (row.max_opens === null ? row.opens : t("share.openedOf", { opens: row.opens, most: row.max_opens })) },
     { key: "with", title: t("share.with"), width: "minmax(110px, 1fr)", cell: withOf },
     { key: "by", title: t("share.by"), width: "minmax(110px, 1fr)", cell: (row) => row.made_by },
-    { key: "made", title: t("share.when"), width: "160px", cell: (row) => <When at={row.made_at} /> },
-    { key: "until", title: t("share.expires"), width: "160px", cell: (row) => <When at={row.expires_at} /> },
+    { key: "made", title: t("share.when"), width: "172px", cell: (row) => <When at={row.made_at} /> },
+    { key: "until", title: t("share.expires"), width: "172px", cell: (row) => <When at={row.expires_at} /> },
   ];
   return (
     <Room tools={<Text size="xs" c="dimmed">{t("share.room")}</Text>} panel={open && <LinkPanel key={open.id} of={open} withOf={withOf(open)} onClose={() => go({ link: undefined })} />}>

@@ -25,6 +25,7 @@ export function useHolder(): (principal: string, t: Say) => string {
   const may = useMay();
   const accounts = useQuery({ queryKey: ["accounts"], queryFn: people.accounts, enabled: may("security") });
   return (principal, t) => {
+    if (principal === "system") return t("audit.doors.system");
     const [kind, id = ""] = [principal.slice(0, principal.indexOf(":")), principal.slice(principal.indexOf(":") + 1)];
     if (kind !== "person") return id || principal;
     const account = accounts.data?.accounts.find((each) => each.id === principal);

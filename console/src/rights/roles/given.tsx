@@ -72,7 +72,7 @@ function GiveForm({ grant, onClose }: { grant?: GrantShown; onClose: () => void 
         <Wrong error={save.error} />
         {!grant && <>
           <SegmentedControl size="xs" w="fit-content" aria-label={t("rights.given.to")} value={kind} onChange={(next) => { setKind(next); setWhom(null); }} data={[{ value: "person", label: t("rights.given.person") }, { value: "device", label: t("rights.given.device") }]} />
-          <Select label={t("rights.given.whom")} searchable value={whom} onChange={setWhom} data={kind === "person" ? persons : devices} nothingFoundMessage={t("common.none")} autoFocus />
+          <Select label={t("rights.given.whom")} searchable value={whom} onChange={setWhom} data={kind === "person" ? persons : devices} nothingFoundMessage={t("common.none")} />
         </>}
         <Select label={t("rights.role")} searchable value={role} onChange={setRole} disabled={grant !== undefined} data={(roles.data?.roles ?? []).map((each) => ({ value: each.name, label: roleName(t, each.name) }))} />
         {chosen && <Amounts actions={chosen.actions} scopes={Object.keys(trimmed(scope)).length > 0 && chosen.scopes.every((each) => Object.keys(each).length === 0) ? [scope] : chosen.scopes} />}

@@ -50,7 +50,7 @@ export const en = {
       "factor-changed": "second factor changed", "session-ended": "session ended", query: "search", stored: "stored", started: "started", stopped: "stopped",
       "zip export": "ZIP file", "folder export": "to a folder", "device export": "to a device",
     } as Record<string, string>,
-    doors: { web: "web", dimse: "DICOM", cli: "command line", hl7: "HL7", job: "job", system: "by itself" } as Record<string, string>,
+    doors: { web: "web", dimse: "DICOM", cli: "command line", hl7: "HL7", job: "job", system: "Filmroom itself" } as Record<string, string>,
     details: {
       count: "How many", reason: "Reason", account: "Account", role: "Role", principal: "For", scope: "Scope", share: "Link", expires_at: "Until", pin: "With PIN", why: "Reason", actions: "Permissions",
       list: "List", patients: "Patients", faults: "Faults", upto: "Up to record", study: "Study", patient: "Patient", before: "Before", after: "After", change: "Change", method: "By", id: "Number", session: "Session", roles: "Roles",
@@ -154,8 +154,8 @@ export const en = {
       any: "any", noLimit: "no limit",
     },
     says: {
-      sites: "of {{list}}", departments: "of the department {{list}}", modalities: "{{list}} only", patient_lists: "of patients on the list {{list}}", studies_one: "{{count}} named study", studies_other: "{{count}} named studies",
-      referring_me: "of patients the person referred", assigned_to_me: "assigned to the person", deidentified_only: "that are de-identified", max_sensitivity: "up to sensitivity {{level}}", priors: "with the patients’ earlier studies", studies: "studies",
+      sites: "site {{list}}", departments: "department {{list}}", modalities: "{{list}} only", patient_lists: "patients on the list {{list}}", studies_one: "{{count}} named study", studies_other: "{{count}} named studies",
+      referring_me: "patients the person referred", assigned_to_me: "studies assigned to the person", deidentified_only: "de-identified studies", max_sensitivity: "up to sensitivity {{level}}", priors: "with the patients’ earlier studies", studies: "studies",
     },
     given: {
       about: "Roles given to one person or device, narrowed to a part of the archive. Roles without limits are set on the account.",
