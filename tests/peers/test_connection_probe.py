@@ -17,6 +17,7 @@ from tests.fixtures.dimse_archive import dimse_server
 from tests.fixtures.server_tools import dcmqrscp, storescp
 from tests.fixtures.tls_files import Authority, Pair
 
+from filmroom.net.dimse.limits import ChannelLimits
 from filmroom.net.dimse.probe import LIMITS, Step, probe
 from filmroom.net.dimse.probe_words import FINDINGS, sentence
 from filmroom.net.dimse.scu import Peer
@@ -24,15 +25,32 @@ from filmroom.net.dimse.tls import Certificates, DeviceTls
 from filmroom.settings import DimseSettings
 
 pytestmark = pytest.mark.capability("1.5.1")
-QUICK = dataclasses.replace(LIMITS, connect_timeout_s=4, response_timeout_s=4, artim_timeout_s=4, pdu_timeout_s=4)
 
 
-async def steps(port: int, ae: str = "PEER", host: str = "127.0.0.1", **tls: Any) -> list[Step]:
-    return [step async for step in probe(Peer(host, port, ae, **tls), calling_ae="US", limits=QUICK)]
+def waiting(seconds: float) -> ChannelLimits:
+    return dataclasses.replace(
+        LIMITS,
+        connect_timeout_s=seconds,
+        response_timeout_s=seconds,
+        artim_timeout_s=seconds,
+        pdu_timeout_s=seconds,
+    )
 
 
-async def codes(port: int, ae: str = "PEER", host: str = "127.0.0.1", **tls: Any) -> list[str]:
-    found = await steps(port, ae, host, **tls)
+PATIENT = waiting(60)  # a crowded machine makes no other finding
+QUICK = waiting(4)  # where the peer never answers
+
+
+async def steps(
+    port: int, ae: str = "PEER", host: str = "127.0.0.1", limits: ChannelLimits = PATIENT, **tls: Any
+) -> list[Step]:
+    return [step async for step in probe(Peer(host, port, ae, **tls), calling_ae="US", limits=limits)]
+
+
+async def codes(
+    port: int, ae: str = "PEER", host: str = "127.0.0.1", limits: ChannelLimits = PATIENT, **tls: Any
+) -> list[str]:
+    found = await steps(port, ae, host, limits, **tls)
     for step in found:
         assert step.told("en")
         assert step.told("zh")
@@ -92,8 +110,16 @@ async def test_rejected_by_pynetdicom_for_either_title() -> None:
         assert await codes(port) == ["connected", "calling_ae"]
         ae.require_calling_aet = []
         assert await codes(port, "ANOTHER") == ["connected", "called_ae"]
-        ae.maximum_associations = 0
+        ae.maximum_associations = 1
+        other = AE("OTHER")
+        other.add_requested_context(Verification)
+        async with asyncio.timeout(20):  # it counts those that it has just rejected for a moment
+            while not (
+                holding := await asyncio.to_thread(other.associate, "127.0.0.1", port, ae_title="PEER")
+            ).is_established:
+                await asyncio.sleep(0.05)
         assert (await codes(port))[-1] in ("busy", "rejected")
+        await asyncio.to_thread(holding.release)
 
 
 async def test_no_transfer_syntax_in_common() -> None:
@@ -161,7 +187,7 @@ async def socket_server(say: bytes | None) -> AsyncIterator[int]:
 )
 async def test_what_is_no_dicom(say: bytes | None, code: str) -> None:
     async with socket_server(say) as port:
-        assert await codes(port) == ["connected", code]
+        assert await codes(port, limits=QUICK if say is None else PATIENT) == ["connected", code]
 
 
 async def test_a_web_server() -> None:
@@ -169,7 +195,7 @@ async def test_a_web_server() -> None:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        found = await codes(server.server_port)
+        found = await codes(server.server_port, limits=QUICK)
     finally:
         server.shutdown()
         thread.join()

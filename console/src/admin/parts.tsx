@@ -5,7 +5,7 @@ import { Link, useNavigate, useRouterState } from "@tanstack/react-router";
 import { Fragment, type ReactNode, useCallback, useEffect, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { harmless, showMoment } from "../kit/format";
-import { Problem } from "../kit/http";
+import { isWaiting, Problem } from "../kit/http";
 import classes from "./admin.module.css";
 
 export type Tone = "good" | "warn" | "bad" | "busy" | "muted";
@@ -162,7 +162,9 @@ export function useAgo(at: string | undefined): string {
 
 /** What went wrong, with the values at fault. */
 export function Wrong({ error }: { error: Error | null | undefined }) {
+  const { t } = useTranslation();
   if (!error) return null;
+  if (isWaiting(error)) return <Alert color="yellow" variant="outline" icon={<IconAlertTriangle size={16} />} role="status" p="xs"><Text size="sm">{t("common.waitsForAnother")}</Text></Alert>;
   const errors = error instanceof Problem ? error.errors : [];
   return (
     <Alert color="red" variant="outline" icon={<IconAlertTriangle size={16} />} role="alert" p="xs">

@@ -18,9 +18,12 @@ export async function send(path: string, init: RequestInit = {}): Promise<Respon
     const here = location.pathname + location.search;
     location.assign(`/login?next=${encodeURIComponent(here)}`);
   }
-  if (!answer.ok) throw await problemOf(answer);
+  if (!answer.ok || answer.headers.get("Content-Type")?.startsWith("application/problem+json")) throw await problemOf(answer);
   return answer;
 }
+
+/** Whether it is no fault: it waits until a second person agrees. */
+export const isWaiting = (error: unknown): boolean => error instanceof Problem && error.status === 202;
 
 export async function getJson<T>(path: string, accept = "application/json"): Promise<T> {
   const answer = await send(path, { headers: { Accept: accept } });

@@ -1,6 +1,7 @@
 import { Button, Chip, Group, Modal, Text, Textarea } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { isWaiting } from "./http";
 
 interface Props {
   title: string;
@@ -39,10 +40,10 @@ export function ReasonDialog({ title, what, usual = [], action, danger, busy, er
         )}
         <Textarea mt="sm" label={t("common.reason")} description={t("common.reasonKept")} value={reason} maxLength={500} autosize minRows={2} required data-autofocus
           onChange={(event) => setReason(event.currentTarget.value)} />
-        {error && <Text c="red" size="sm" mt="sm" role="alert">{error.message}</Text>}
+        {error && <Text c={isWaiting(error) ? "yellow" : "red"} size="sm" mt="sm" role={isWaiting(error) ? "status" : "alert"}>{isWaiting(error) ? t("common.waitsForAnother") : error.message}</Text>}
         <Group justify="end" mt="md">
-          <Button variant="default" onClick={onClose}>{t("common.cancel")}</Button>
-          <Button type="submit" color={danger ? "red" : undefined} disabled={!given} loading={busy}>{action}</Button>
+          <Button variant="default" onClick={onClose}>{t(isWaiting(error) ? "common.close" : "common.cancel")}</Button>
+          {!isWaiting(error) && <Button type="submit" color={danger ? "red" : undefined} disabled={!given} loading={busy}>{action}</Button>}
         </Group>
       </form>
     </Modal>

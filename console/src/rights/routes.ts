@@ -12,6 +12,7 @@ export const rightsRoutes = <Root extends AnyRootRoute>(root: Root) =>
     createRoute({ getParentRoute: () => root, path: "/users/sessions", component: lazyRouteComponent(() => import("./sessions"), "AllSessions") }),
     createRoute({ getParentRoute: () => root, path: "/users/protected", component: lazyRouteComponent(() => import("./protected"), "Protected") }),
     createRoute({ getParentRoute: () => root, path: "/users/glass", component: lazyRouteComponent(() => import("./protected"), "BrokenGlass") }),
+    createRoute({ getParentRoute: () => root, path: "/agree", component: lazyRouteComponent(() => import("./second"), "Second") }),
     createRoute({ getParentRoute: () => root, path: "/shares", component: lazyRouteComponent(() => import("./out/links"), "Links") }),
     createRoute({ getParentRoute: () => root, path: "/exports", component: lazyRouteComponent(() => import("./out/exports"), "Exports") }),
     createRoute({ getParentRoute: () => root, path: "/exports/projects", component: lazyRouteComponent(() => import("./out/projects"), "Projects") }),

@@ -32,7 +32,7 @@ sql = queries.load("filmroom.security", "audit.sql")
 MAX_WAITING: Final = 20_000
 ROOM_WITHIN_S: Final = 10.0
 BATCH: Final = 1000
-GATHER_S: Final = 0.05
+GATHER_S: Final = 0.5  # a look costs a question little then: what waits is safe in its file
 AGAIN_S: Final = 1.0
 # The journal, deliveries and newly stored objects are taken over this often.
 FOLLOW_S: Final = 2.0

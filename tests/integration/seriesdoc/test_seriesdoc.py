@@ -82,6 +82,9 @@ async def test_a_made_document_is_read_back_not_made_again(
     study = Study(fresh_run(), 1)
     await rig.store_all(list(objects("tiny", study, 3)))
     first = await documents.series_metadata(SYSTEM, study.uid, study.series_uid)
+    async with asyncio.timeout(20):
+        while documents._saving:  # it is saved after it was handed out
+            await asyncio.sleep(0.01)
     monkeypatch.setattr(seriesdoc, "make_document", lambda *_: pytest.fail("made again"))
     pool = PixelPool(1)
     again = await another(rig, pool).series_metadata(SYSTEM, study.uid, study.series_uid)

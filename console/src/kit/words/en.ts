@@ -1,6 +1,6 @@
 /** Every English string of the console; the Chinese catalogue has the same keys (the compiler holds it to that). */
 export const en = {
-  room: { studies: "Studies", schedule: "Schedule", patients: "Patients", devices: "Devices", quarantine: "Quarantine", queues: "Queues", rules: "Rules", webhooks: "Webhooks", users: "Users", audit: "Audit", shares: "Share links", exports: "Exports", account: "My account" },
+  room: { studies: "Studies", schedule: "Schedule", patients: "Patients", devices: "Devices", quarantine: "Quarantine", queues: "Queues", rules: "Rules", webhooks: "Webhooks", users: "Users", audit: "Audit", shares: "Share links", exports: "Exports", account: "My account", agree: "Second person" },
   shell: {
     search: "Name, pinyin, ID or accession number",
     searchKey: "Press / to search",
@@ -75,6 +75,7 @@ export const en = {
     newAbove: "{{count}} new",
     reason: "Reason",
     reasonKept: "Kept in the journal with your name.",
+    waitsForAnother: "It waits for a second person to agree (Second person, /console/agree).",
     filterBy: "Filter by {{what}}",
     more: "More",
   },

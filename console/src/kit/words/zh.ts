@@ -2,7 +2,7 @@ import type { Words } from "./en";
 
 /** 控制台的全部中文文案；键与英文目录一致，由编译器保证。 */
 export const zh: Words = {
-  room: { studies: "检查", schedule: "预约", patients: "患者", devices: "设备", quarantine: "隔离区", queues: "队列", rules: "规则", webhooks: "事件推送", users: "用户", audit: "审计日志", shares: "共享链接", exports: "导出", account: "我的账户" },
+  room: { studies: "检查", schedule: "预约", patients: "患者", devices: "设备", quarantine: "隔离区", queues: "队列", rules: "规则", webhooks: "事件推送", users: "用户", audit: "审计日志", shares: "共享链接", exports: "导出", account: "我的账户", agree: "双人复核" },
   shell: {
     search: "患者姓名、拼音、患者编号或检查号",
     searchKey: "按 / 开始搜索",
@@ -77,6 +77,7 @@ export const zh: Words = {
     newAbove: "上方有 {{count}} 项新内容",
     reason: "原因",
     reasonKept: "将连同您的姓名记入日志。",
+    waitsForAnother: "已提交，等待另一人同意（双人复核，/console/agree）。",
     filterBy: "按{{what}}筛选",
     more: "更多",
   },

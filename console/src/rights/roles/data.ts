@@ -4,8 +4,11 @@ import { api } from "../../api/v1";
 import type { Say } from "../audit/telling";
 import { useMay } from "../../study/actions";
 
+// A second person may have no right to the other rooms.
+const PLACES: Partial<Record<string, string>> = { users: "/users", second: "/agree" };
+
 export const useTabsOf = (t: Say) =>
-  (["users", "roles", "given", "sessions", "protected", "glass"] as const).map((name) => ({ to: name === "users" ? "/users" : `/users/${name}`, label: t(`rights.tab.${name}`) }));
+  (["users", "roles", "given", "sessions", "protected", "glass", "second"] as const).map((name) => ({ to: PLACES[name] ?? `/users/${name}`, label: t(`rights.tab.${name}`) }));
 
 export const useRoles = () => useQuery({ queryKey: ["roles"], queryFn: () => api.roles.show() });
 export const useGrants = () => useQuery({ queryKey: ["grants"], queryFn: () => api.roles.grants() });
