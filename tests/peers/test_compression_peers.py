@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bench.corpus import Object, Study, fresh_run, objects
 from bench.servers import Filmroom
+from bench.waiting import until
 from pydicom import dcmread
 from tests.fixtures.server import new_archive
 from tests.fixtures.server_tools import run_tool, storescp
@@ -40,6 +41,11 @@ def slices(count: int) -> list[Object]:
     return [replace(each, pixels=each.pixels[: len(each.pixels) - len(ramp)] + ramp) for each in made]
 
 
+def rules_read(server: Filmroom) -> int:
+    """How often the server has read its rules; it looks for new ones every two seconds."""
+    return server.log.read_text().count('"rules read"')
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_what_dcmtk_sends_is_compressed_at_receipt_and_dcmtk_decodes_it(
     server: Filmroom, tmp_path: Path, form: str
@@ -51,7 +57,9 @@ def test_what_dcmtk_sends_is_compressed_at_receipt_and_dcmtk_decodes_it(
     for each in sent:
         (folder / f"{each.sop_uid}.dcm").write_bytes(each.part10())
     action = json.dumps({"compress": form, "when": "receipt"})
+    before = rules_read(server)
     server.cli("compression", "put", form, action, "--when", f"calling = {form.upper()}", "--priority", "5")
+    until(lambda: rules_read(server) > before, what="the rule in force")
     run_tool("storescu", "-aec", server.ae, "-aet", form.upper(), "+sd", "127.0.0.1", server.dicom_port, folder)
     with storescp(tmp_path / "got") as destination:
         server.add_destination(destination.ae, destination.port)
