@@ -1,5 +1,6 @@
 """Numbered SQL files, applied in order, each in its own transaction together with its entry in ``schema_version``."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 from importlib import resources
@@ -15,12 +16,17 @@ CREATE TABLE IF NOT EXISTS schema_version (
     number      int PRIMARY KEY,
     name        text NOT NULL,
     applied_at  timestamptz NOT NULL DEFAULT now()
-)
+);
+ALTER TABLE schema_version ADD COLUMN IF NOT EXISTS digest bytea;  -- SHA-256 of the file as it was applied
 """
 
 
 class SchemaTooNew(FilmroomError):
     """The database was made by a newer Filmroom; this one would not understand it."""
+
+
+class SchemaOfAnother(FilmroomError):
+    """The database was made by another state of the development, not by a release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,10 @@ class Migration:
     number: int
     name: str
     sql: str
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.sql.encode()).digest()
 
 
 def known() -> list[Migration]:
@@ -42,7 +52,7 @@ def known() -> list[Migration]:
 
 
 async def migrate(database: Database) -> list[Migration]:
-    """Bring the schema up to this release; what was applied. Raises SchemaTooNew."""
+    """Bring the schema up to this release; what was applied. Raises SchemaTooNew, SchemaOfAnother."""
     async with database.connection() as connection:
         await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
         try:
@@ -53,16 +63,25 @@ async def migrate(database: Database) -> list[Migration]:
 
 async def _apply(connection: Connection) -> list[Migration]:
     await connection.execute(PREPARE)
-    done = {row["number"] for row in await connection.fetch("SELECT number FROM schema_version")}
+    done = {row["number"]: row["digest"] for row in await connection.fetch("SELECT number, digest FROM schema_version")}
     migrations = known()
     if done and max(done) > max(migration.number for migration in migrations):
         raise SchemaTooNew(f"the schema is at {max(done)}, this Filmroom knows {migrations[-1].number}")
+    for migration in migrations:
+        if done.get(migration.number) not in (None, migration.digest):
+            raise SchemaOfAnother(
+                f"step {migration.number:04d} of the schema is not the one that this database was made with; "
+                "it belongs to another state of the development: use that, or a new data folder"
+            )
     fresh = [migration for migration in migrations if migration.number not in done]
     for migration in fresh:
         async with connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = 0")
             await connection.execute(migration.sql)
             await connection.execute(
-                "INSERT INTO schema_version (number, name) VALUES ($1, $2)", migration.number, migration.name
+                "INSERT INTO schema_version (number, name, digest) VALUES ($1, $2, $3)",
+                migration.number,
+                migration.name,
+                migration.digest,
             )
     return fresh
