@@ -1,5 +1,6 @@
 """What is no plain stack of slices, in the viewer: overlays and documents over a CT, a prior, a video, a slide."""
 
+import contextlib
 import io
 from datetime import date
 from pathlib import Path
@@ -55,6 +56,18 @@ async def _until_coloured(page: Page, place: Locator, least: int) -> None:
     pytest.fail(f"fewer than {least} coloured pixels: {await _coloured(place)}")
 
 
+async def _measured(page: Page, length: Locator) -> None:
+    """The measurements of the SR over their image. A viewer that was still loading it may leave them out: show it
+    again, as a reader would."""
+    for _ in range(3):
+        await _show(page, "Measurements")
+        with contextlib.suppress(AssertionError):
+            await expect(length).to_be_visible(timeout=PATIENCE_MS // 3)
+            return
+        await _show(page, "Chest 2.5 mm")
+    await expect(length).to_be_visible(timeout=PATIENCE_MS // 3)
+
+
 @pytest.mark.capability("6.3.5")
 async def test_overlays_documents_and_the_prior_of_a_ct(served: Served, chromium: Browser, tmp_path: Path) -> None:
     objects = chest_exam(DAY)
@@ -77,8 +90,7 @@ async def test_overlays_documents_and_the_prior_of_a_ct(served: Served, chromium
     await _show(page, "Structures")
     await expect(pane.get_by_text("RTSTRUCT")).to_be_visible(timeout=PATIENCE_MS)
     await page.screenshot(path=tmp_path / "structures.png")
-    await _show(page, "Measurements")
-    await expect(pane.get_by_text("15", exact=False).first).to_be_visible(timeout=PATIENCE_MS)
+    await _measured(page, pane.get_by_text("15", exact=False).first)
     await page.screenshot(path=tmp_path / "measurements.png")
     await _show(page, "Letter")
     await page.wait_for_selector("object[type='application/pdf'][data^='blob:']", timeout=PATIENCE_MS)

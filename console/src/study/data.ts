@@ -22,7 +22,7 @@ export interface StudySearch extends StudyFilter {
 
 export const PAGE = 100;
 /** Facts after which a list of studies may look otherwise. */
-export const STUDY_FACTS = ["InstancesStored", "InstancesDeleted", "InstancesRestored", "AttributesCorrected"] as const;
+export const STUDY_FACTS = ["InstancesStored", "InstancesDeleted", "InstancesRestored", "AttributesCorrected", "InstancesCompressed"] as const;
 
 type Sort = NonNullable<NonNullable<Parameters<typeof api.studies.list>[0]>["query"]>["sort"];
 
