@@ -5,7 +5,6 @@ are here, or when it has as many objects as somebody expects; said once for each
 What is worked out follows the feed by a cursor, so that a crash repeats nothing and forgets nothing.
 """
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,12 +15,12 @@ import structlog
 
 from filmroom.archive import lanes
 from filmroom.base.clock import Clock, SystemClock
-from filmroom.base.errors import FilmroomError, RemoteFault
+from filmroom.base.errors import RemoteFault
 from filmroom.base.facts import AvailabilityNotified, Fact, InstancesStored, StepPerformed, StudyComplete, StudyQuiet
 from filmroom.base.ids import StudyUid, is_uid
 from filmroom.db import feed
-from filmroom.db.background import Background
-from filmroom.db.feed import FeedWatch
+from filmroom.db.feed import FeedWatch, Recorded
+from filmroom.db.following import Follower
 from filmroom.db.pool import Connection, Database
 from filmroom.db.queries import load
 from filmroom.dicom.question import JsonDataset
@@ -35,8 +34,6 @@ log = structlog.get_logger()
 READER: Final = "completeness"
 SEND_IAN: Final = "send-ian"
 # Facts dealt with in one transaction.
-AT_ONCE: Final = 500
-WAIT_S: Final = 5.0
 # One process works at it at a time; the others find nothing to do.
 LOCK: Final = 0x434F4D50
 
@@ -99,36 +96,15 @@ class _Step:
     told: bool
 
 
-# What arrives within this is looked at together: a study in arrival is judged once a second, not once an object.
-TOGETHER_S = 1.0
-
-
-class CompletenessReader(Background):
+class CompletenessReader(Follower):
     """Follows the feed and says which studies are complete."""
 
     def __init__(self, database: Database, watch: FeedWatch, clock: Clock, *, retry_hours: float = 24.0) -> None:
-        self._database = database
-        self._watch = watch
+        super().__init__(database, watch, READER)
         self._clock = clock
         self._retry = timedelta(hours=retry_hours)
 
-    async def catch_up(self) -> None:
-        """Deal with all that has happened."""
-        while await self._some():
-            pass
-
-    async def round(self) -> None:
-        """Deal with what has happened; what comes meanwhile waits for the next round, and is judged together then."""
-        while await self._some() == AT_ONCE:
-            pass
-
-    async def _some(self) -> int:
-        """How many facts there were; they were dealt with."""
-        async with self._database.connection() as connection:
-            seen = await feed.cursor(connection, READER)
-        facts = await feed.read(self._database, seen, AT_ONCE)
-        if not facts:
-            return 0
+    async def _deal(self, seen: int, facts: Sequence[Recorded]) -> int:
         at = self._clock.now()
         async with self._database.transaction() as tx:
             if not await tx.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCK):
@@ -144,21 +120,6 @@ class CompletenessReader(Background):
             await feed.advance(tx, READER, facts[-1].seq)
             await feed.append(tx, new, at)
         return len(facts)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.round()
-                async with self._database.connection() as connection:
-                    seen = await feed.cursor(connection, READER)
-                await self._watch.wait(seen, WAIT_S)
-            except FilmroomError as fault:
-                log.warning("completeness not looked at", reason=str(fault))
-                await asyncio.sleep(1)
-            except Exception:
-                log.exception("completeness not looked at")
-                await asyncio.sleep(WAIT_S)
-            await asyncio.sleep(TOGETHER_S)
 
 
 def _studies(fact: Fact) -> Iterable[str]:

@@ -4,20 +4,18 @@ They are made through the same use cases as those that modalities send, so sched
 facts follow in the same way. Which devices are meant is their policy's ``mpps_from_images``.
 """
 
-import asyncio
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import structlog
 
-from filmroom.base.errors import FilmroomError
 from filmroom.base.facts import InstancesStored, StudyComplete
 from filmroom.base.ids import new_uid
 from filmroom.db import feed
-from filmroom.db.background import Background
 from filmroom.db.feed import FeedWatch, Recorded
+from filmroom.db.following import Follower
 from filmroom.db.pool import Database
 from filmroom.db.queries import load
 from filmroom.dicom.question import JsonDataset, hex_key
@@ -30,51 +28,21 @@ _sql = load("filmroom.workflow", "mpps_derived.sql")
 log = structlog.get_logger()
 
 READER: Final = "derived-steps"
-AT_ONCE: Final = 500
-WAIT_S: Final = 5.0
-# What arrives within this is looked at together.
-TOGETHER_S: Final = 1.0
 _PATIENT: Final = (0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040)
 # Where a step's name of its protocol comes from: Protocol Name, Series Description.
 _PROTOCOL: Final = (0x00181030, 0x0008103E)
 
 
-class DerivedSteps(Background):
+class DerivedSteps(Follower):
     """Follows the feed. What is done twice is done once: a step's UID follows from its study, device and number."""
 
     def __init__(self, database: Database, watch: FeedWatch, performed: PerformedSteps) -> None:
-        self._database = database
-        self._watch = watch
+        super().__init__(database, watch, READER)
         self._performed = performed
 
-    async def catch_up(self) -> None:
-        """Deal with all that has happened."""
-        while await self._some():
-            pass
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                while await self._some() == AT_ONCE:
-                    pass  # what comes meanwhile waits for the next round: there is always something while objects come
-                async with self._database.connection() as connection:
-                    seen = await feed.cursor(connection, READER)
-                await self._watch.wait(seen, WAIT_S)
-            except FilmroomError as fault:
-                log.warning("performed steps not derived", reason=str(fault))
-                await asyncio.sleep(1)
-            except Exception:
-                log.exception("performed steps not derived")
-                await asyncio.sleep(WAIT_S)
-            await asyncio.sleep(TOGETHER_S)
-
-    async def _some(self) -> int:
+    async def _deal(self, seen: int, facts: Sequence[Recorded]) -> int:
         async with self._database.connection() as connection:
-            seen = await feed.cursor(connection, READER)
             devices = [row["ae_title"] for row in await _sql.deriving.all(connection)]
-        facts = await feed.read(self._database, seen, AT_ONCE)
-        if not facts:
-            return 0
         if devices:
             for each in _firsts(facts, frozenset(devices)):
                 await self._follow(each, devices)
